@@ -1,0 +1,14 @@
+"""Errors that adapters raise and the HTTP edge knows how to answer."""
+
+
+class StoreUnavailable(Exception):  # noqa: N818 - it is the name of a condition, as in "503"
+    """The log, a bucket or the object store did not answer in time.
+
+    Attributes:
+        ambiguous: True when a write may have happened although no confirmation arrived. The
+            caller must then retry with the same id, or look, before it says "it failed".
+    """
+
+    def __init__(self, message: str = "the store did not answer", *, ambiguous: bool = False):
+        super().__init__(message)
+        self.ambiguous = ambiguous
