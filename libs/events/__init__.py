@@ -1,0 +1,57 @@
+"""Events, their envelope, and the store that keeps them."""
+
+from libs.chassis.errors import StoreUnavailable
+from libs.events.envelope import NewEvent, RecordedEvent, Undecodable
+from libs.events.ids import event_id, new_id
+from libs.events.model import (
+    EVENT_TYPES,
+    Channel,
+    Event,
+    LeadReachedOut,
+    LeadSubmitted,
+    NotificationFailed,
+    NotificationSent,
+    RecipientRole,
+    ResumeRef,
+)
+from libs.events.store import (
+    Appended,
+    Batch,
+    Conflict,
+    ConsumeOptions,
+    EventStore,
+    Handler,
+    History,
+    RetryLater,
+)
+from libs.events.subjects import STREAM, Part
+from libs.events.upcast import UnknownEvent
+
+__all__ = [
+    "EVENT_TYPES",
+    "STREAM",
+    "Appended",
+    "Batch",
+    "Channel",
+    "Conflict",
+    "ConsumeOptions",
+    "Event",
+    "EventStore",
+    "Handler",
+    "History",
+    "LeadReachedOut",
+    "LeadSubmitted",
+    "NewEvent",
+    "NotificationFailed",
+    "NotificationSent",
+    "Part",
+    "RecipientRole",
+    "RecordedEvent",
+    "ResumeRef",
+    "RetryLater",
+    "StoreUnavailable",
+    "Undecodable",
+    "UnknownEvent",
+    "event_id",
+    "new_id",
+]

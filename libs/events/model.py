@@ -1,0 +1,111 @@
+"""The events: facts about a lead, past tense, frozen (pure)."""
+
+from enum import StrEnum
+from typing import ClassVar, Literal
+
+from pydantic import BaseModel, ConfigDict
+
+from libs.events.subjects import Part
+
+RecipientRole = Literal["prospect", "attorney"]
+
+
+class Event(BaseModel):
+    """The base of every event.
+
+    ``type`` and ``version`` name its schema and travel in the envelope; ``part`` says
+    which consistency boundary it belongs to. A reader ignores fields it does not know.
+    """
+
+    model_config = ConfigDict(frozen=True, hide_input_in_errors=True)
+
+    type: ClassVar[str]
+    version: ClassVar[int]
+    part: ClassVar[Part]
+
+
+class ResumeRef(BaseModel):
+    """Where a resume's bytes are, and what is known about them."""
+
+    model_config = ConfigDict(frozen=True, hide_input_in_errors=True)
+
+    object: str
+    """Its name in the object store RESUMES."""
+    file_name: str
+    """As the prospect's machine named it, cleaned: data, never a path."""
+    media_type: str
+    """Judged by content."""
+    size: int
+    """Bytes."""
+    sha256: str
+    """Lower-case hex."""
+
+
+class LeadSubmitted(Event):
+    """A prospect filled in the form; the resume is already stored."""
+
+    type: ClassVar[str] = "LeadSubmitted"
+    version: ClassVar[int] = 1
+    part: ClassVar[Part] = Part.SUBMISSION
+
+    first_name: str
+    last_name: str
+    email: str
+    phone: str | None = None
+    message: str | None = None
+    resume: ResumeRef
+
+
+class Channel(StrEnum):
+    """How an attorney reached out."""
+
+    EMAIL = "email"
+    PHONE = "phone"
+    MEETING = "meeting"
+
+
+class LeadReachedOut(Event):
+    """An attorney got in touch with the prospect; who it was is the envelope's actor."""
+
+    type: ClassVar[str] = "LeadReachedOut"
+    version: ClassVar[int] = 1
+    part: ClassVar[Part] = Part.HANDLING
+
+    channel: Channel | None = None
+    note: str | None = None
+
+
+class NotificationSent(Event):
+    """An SMTP server took a mail."""
+
+    type: ClassVar[str] = "NotificationSent"
+    version: ClassVar[int] = 1
+    part: ClassVar[Part] = Part.MAIL
+
+    template: str
+    recipient_role: RecipientRole
+    recipient: str
+    message_id: str
+    smtp_reply: str | None = None
+
+
+class NotificationFailed(Event):
+    """A mail was given up: its recipient was refused for good."""
+
+    type: ClassVar[str] = "NotificationFailed"
+    version: ClassVar[int] = 1
+    part: ClassVar[Part] = Part.MAIL
+
+    template: str
+    recipient_role: RecipientRole
+    recipient: str
+    reason: str
+    smtp_code: int | None = None
+    attempts: int
+
+
+EVENT_TYPES: dict[str, type[Event]] = {
+    model.type: model
+    for model in (LeadSubmitted, LeadReachedOut, NotificationSent, NotificationFailed)
+}
+"""Every event type that this version reads and writes."""

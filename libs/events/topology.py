@@ -1,0 +1,178 @@
+"""Every stream, KV bucket and object store of Leadlog, declared once.
+
+``provision`` creates what is missing. What exists and differs is reported, and changed
+only when the operator says so: a stream's configuration is the operator's as well.
+KV buckets and the object store are streams with the layouts of ADR-8 and ADR-20 of the
+NATS architecture notes, so they are declared as such.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any, Final
+
+from nats.js import JetStreamContext
+from nats.js.api import DiscardPolicy, RetentionPolicy, StorageType, StreamConfig
+from nats.js.errors import NotFoundError
+
+from libs.events.subjects import STREAM, STREAM_SUBJECT
+
+_MINUTE: Final = 60.0
+_DAY: Final = 24 * 60 * _MINUTE
+DEAD_LETTERS: Final = "DEAD_LETTERS"
+RESUMES: Final = "RESUMES"
+BUCKETS: Final[dict[str, float | None]] = {
+    "ACCOUNTS": None,
+    "SESSIONS": 30 * _DAY,
+    "SIGNING_KEYS": None,
+    "IDEMPOTENCY": _DAY,
+    "MAIL_LEDGER": 30 * _DAY,
+    "SETTINGS": None,
+}
+"""Each KV bucket and how long its entries live, in seconds; None means for ever."""
+
+_COMPARED: Final = (
+    "subjects",
+    "retention",
+    "discard",
+    "max_age",
+    "max_msgs_per_subject",
+    "storage",
+    "num_replicas",
+    "duplicate_window",
+    "deny_delete",
+    "allow_rollup_hdrs",
+    "allow_direct",
+    "allow_atomic",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """One field of one stream that is not as declared."""
+
+    stream: str
+    field: str
+    actual: str
+    wanted: str
+
+
+@dataclass(frozen=True, slots=True)
+class Provisioned:
+    """What ``provision`` found and did."""
+
+    created: tuple[str, ...]
+    changed: tuple[str, ...]
+    differences: tuple[Difference, ...]
+    """What differs and was left alone."""
+
+
+def _stream(name: str, description: str, subjects: list[str], **more: Any) -> StreamConfig:
+    base = StreamConfig(
+        name=name,
+        description=description,
+        subjects=subjects,
+        retention=RetentionPolicy.LIMITS,
+        discard=DiscardPolicy.NEW,
+        storage=StorageType.FILE,
+        duplicate_window=2 * _MINUTE,
+        max_age=0,
+        allow_direct=True,
+        allow_atomic=False,
+    )
+    return replace(base, **more)
+
+
+def _bucket(name: str, max_age: float | None) -> StreamConfig:
+    # nats-py would set deny_delete; then nothing in a bucket could ever be erased for good.
+    return _stream(
+        f"KV_{name}",
+        f"KV bucket {name}",
+        [f"$KV.{name}.>"],
+        max_msgs_per_subject=1,
+        max_age=max_age or 0,
+        allow_rollup_hdrs=True,
+    )
+
+
+def declared(replicas: int = 1) -> list[StreamConfig]:
+    """Every stream as it should be, with so many replicas."""
+    streams = [
+        _stream(
+            STREAM, "Every event of every lead: the system", [STREAM_SUBJECT], allow_atomic=True
+        ),
+        _stream(DEAD_LETTERS, "Messages that a consumer gave up", ["dead.>"]),
+        _stream(
+            f"OBJ_{RESUMES}",
+            "Object store of the resumes",
+            [f"$O.{RESUMES}.C.>", f"$O.{RESUMES}.M.>"],
+            allow_rollup_hdrs=True,
+        ),
+        *(_bucket(name, max_age) for name, max_age in BUCKETS.items()),
+    ]
+    return [replace(stream, num_replicas=replicas) for stream in streams]
+
+
+def differences(actual: StreamConfig, wanted: StreamConfig) -> list[Difference]:
+    """The declared fields in which a stream is not as it should be (pure)."""
+    return [
+        Difference(str(wanted.name), field, _plain(have), _plain(want))
+        for field in _COMPARED
+        if (have := _normal(getattr(actual, field))) != (want := _normal(getattr(wanted, field)))
+    ]
+
+
+async def provision(
+    js: JetStreamContext,
+    replicas: int = 1,
+    *,
+    apply: bool = False,
+    on_stream: Callable[[str], None] = lambda _name: None,
+) -> Provisioned:
+    """Make every stream exist; safe to run again and from several places at once.
+
+    Args:
+        js: a connection that may create streams.
+        replicas: 1 for a single server, 3 in a cluster.
+        apply: also change what differs.
+        on_stream: told the name of each stream as its turn comes.
+    """
+    created, changed, left = [], [], []
+    for wanted in declared(replicas):
+        name = str(wanted.name)
+        on_stream(name)
+        try:
+            info = await js.stream_info(name)
+        except NotFoundError:
+            await js.add_stream(wanted)
+            created.append(name)
+            continue
+        found = differences(info.config, wanted)
+        if found and apply:
+            await js.update_stream(_merged(info.config, wanted))
+            changed.append(name)
+        else:
+            left += found
+    return Provisioned(tuple(created), tuple(changed), tuple(left))
+
+
+async def missing(js: JetStreamContext) -> list[str]:
+    """The names of the declared streams that do not exist."""
+    absent = []
+    for wanted in declared():
+        try:
+            await js.stream_info(str(wanted.name))
+        except NotFoundError:
+            absent.append(str(wanted.name))
+    return absent
+
+
+def _merged(actual: StreamConfig, wanted: StreamConfig) -> StreamConfig:
+    return replace(actual, **{field: getattr(wanted, field) for field in _COMPARED})
+
+
+def _normal(value: object) -> object:
+    return value or None
+
+
+def _plain(value: object) -> str:
+    return str(getattr(value, "value", value))
