@@ -16,7 +16,7 @@ class Conflict(Exception):
     """Somebody else wrote to the part first: load it again and decide again."""
 
 
-class RetryLater(Exception):  # noqa: N818 - an outcome, not an error
+class RetryLater(Exception):
     """A handler's way to say: not now, again in ``delay_seconds``; never a dead letter."""
 
     def __init__(self, delay_seconds: float, reason: str) -> None:

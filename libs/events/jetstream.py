@@ -1,0 +1,189 @@
+"""The event store on NATS JetStream."""
+
+import asyncio
+from collections import Counter
+from collections.abc import AsyncIterator, Collection, Sequence
+from typing import Final
+from uuid import UUID, uuid4
+
+import structlog
+from nats.js import JetStreamContext
+from nats.js.errors import NotFoundError
+
+from libs.chassis.jetstream import (
+    ATTEMPT_SECONDS,
+    DuplicateInBatch,
+    StoredMessage,
+    WrongSequence,
+    get_batch,
+    publish,
+    publish_batch,
+    with_retries,
+)
+from libs.events.dead_letters import DeadLetters
+from libs.events.envelope import NewEvent, RecordedEvent, Undecodable, decode, encode
+from libs.events.jetstream_catch_up import catch_up
+from libs.events.jetstream_consume import consume
+from libs.events.store import (
+    DEFAULT_OPTIONS,
+    Appended,
+    Batch,
+    Conflict,
+    ConsumeOptions,
+    Handler,
+    History,
+)
+from libs.events.subjects import STREAM, InvalidSubject, Part, parse_subject, subject_of
+from libs.events.subjects import subject_of_lead as _lead_filter
+from libs.events.upcast import UnknownEvent
+
+_EXPECTED: Final = "Nats-Expected-Last-Subject-Sequence"
+_EXPECTED_SUBJECT: Final = "Nats-Expected-Last-Subject-Sequence-Subject"
+_log = structlog.get_logger(__name__)
+
+
+class JetStreamEventStore:
+    """``libs.events.store.EventStore`` on the stream LEADS.
+
+    Attributes:
+        skipped: how many messages were passed over, by reason (``unknown``, ``undecodable``).
+    """
+
+    def __init__(self, js: JetStreamContext) -> None:
+        self._js = js
+        self._client = js._nc  # noqa: SLF001 - nats-py has no public way from a context
+        self._dead_letters = DeadLetters(js)
+        self.skipped: Counter[str] = Counter()
+
+    async def append(
+        self, lead_id: UUID, part: Part, events: Sequence[NewEvent], *, expected: int
+    ) -> Appended:
+        """See ``EventStore.append``."""
+        check_append(part, events)
+        try:
+            return await self._write(lead_id, part, events, expected)
+        except (WrongSequence, DuplicateInBatch):
+            # Perhaps an earlier attempt of ours got through and its answer was lost: a single
+            # server checks the expectation before it looks for a duplicate.
+            own = await self._own(lead_id, part, events, expected)
+        if own is None:
+            raise Conflict
+        return Appended(own.position + len(events) - 1, duplicate=True, recorded=own)
+
+    async def _write(
+        self, lead_id: UUID, part: Part, events: Sequence[NewEvent], expected: int
+    ) -> Appended:
+        subject = subject_of(lead_id, part)
+        encoded = [encode(event, lead_id) for event in events]
+        # Always the literal subject of this one part: a wildcard expectation is not safe on
+        # three nodes. Later messages of a batch may not repeat it.
+        encoded[0][0].update({_EXPECTED: str(expected), _EXPECTED_SUBJECT: subject})
+        if len(encoded) == 1:
+            headers, payload = encoded[0]
+            ack = await publish(self._js, subject, payload, headers)
+        else:
+            messages = [(subject, payload, headers) for headers, payload in encoded]
+            ack = await publish_batch(self._js, messages, str(uuid4()))
+        if ack.duplicate:
+            # A duplicate is found by its id alone, whatever part and place it stands at.
+            raise WrongSequence
+        return Appended(ack.seq)
+
+    async def _own(
+        self, lead_id: UUID, part: Part, events: Sequence[NewEvent], expected: int
+    ) -> RecordedEvent | None:
+        """Our first event, if the slot right after ``expected`` (or a later one) holds it."""
+        subject = subject_of(lead_id, part)
+        position = expected
+        while (message := await self._next(subject, position + 1)) is not None:
+            recorded = self._decoded(message)
+            if recorded is not None and recorded.id == events[0].id:
+                return recorded
+            position = message.sequence
+        return None
+
+    async def _next(self, subject: str, first: int) -> StoredMessage | None:
+        """The subject's first message from a position on, as the leader has it."""
+
+        async def attempt() -> StoredMessage | None:
+            try:
+                async with asyncio.timeout(ATTEMPT_SECONDS):
+                    raw = await self._js.get_msg(STREAM, seq=first, subject=subject, next=True)
+            except NotFoundError:
+                return None
+            return StoredMessage(subject, raw.seq or 0, raw.headers or {}, raw.data or b"")
+
+        return await with_retries(self._client, attempt)
+
+    async def load(self, lead_id: UUID) -> History:
+        """See ``EventStore.load``."""
+        messages = await get_batch(self._client, STREAM, _lead_filter(lead_id))
+        lasts: dict[Part, int] = {}
+        events = []
+        for message in messages:
+            try:
+                lasts[parse_subject(message.subject)[1]] = message.sequence
+            except InvalidSubject:
+                continue
+            if (recorded := self._decoded(message)) is not None:
+                events.append(recorded)
+        return History(tuple(events), lasts)
+
+    def _decoded(self, message: StoredMessage) -> RecordedEvent | None:
+        try:
+            return decode(message.subject, message.headers, message.data, message.sequence)
+        except UnknownEvent as unknown:
+            self._skip("unknown", message.sequence, str(unknown))
+        except Undecodable as broken:
+            self._skip("undecodable", message.sequence, str(broken))
+        return None
+
+    def _skip(self, reason: str, position: int, detail: str) -> None:
+        self.skipped[reason] += 1
+        _log.warning("event skipped", reason=reason, position=position, detail=detail)
+
+    async def last_position(self) -> int:
+        """See ``EventStore.last_position``."""
+
+        async def attempt() -> int:
+            async with asyncio.timeout(ATTEMPT_SECONDS):
+                info = await self._js.stream_info(STREAM)
+            return info.state.last_seq
+
+        return await with_retries(self._client, attempt)
+
+    def catch_up(
+        self, *, after: int, parts: Collection[Part] | None = None, batch_size: int = 1000
+    ) -> AsyncIterator[Batch]:
+        """See ``EventStore.catch_up``."""
+        return catch_up(
+            self._js,
+            self._dead_letters,
+            self._skip,
+            after=after,
+            parts=parts,
+            batch_size=batch_size,
+        )
+
+    async def consume(
+        self,
+        name: str,
+        parts: Collection[Part],
+        handler: Handler,
+        *,
+        options: ConsumeOptions = DEFAULT_OPTIONS,
+    ) -> None:
+        """See ``EventStore.consume``."""
+        await consume(self._js, self._dead_letters, self._skip, name, parts, handler, options)
+
+
+def check_append(part: Part, events: Sequence[NewEvent]) -> None:
+    """Refuse an append that no store may take.
+
+    Raises:
+        ValueError: no events, or events of another part.
+    """
+    if not events:
+        raise ValueError("an append needs at least one event")
+    if any(event.event.part is not part for event in events):
+        raise ValueError(f"every event of this append must belong to the part {part}")
