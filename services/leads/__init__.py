@@ -1,0 +1,1 @@
+"""The attorneys' side: the list of leads, what is done with them, and who may."""

@@ -1,0 +1,236 @@
+"""Attorneys' accounts, in the bucket ACCOUNTS.
+
+Two entries each: `account.<hash of the address>` holds the record, and `id.<account id>` its
+key, since history and tokens name accounts by id. No key holds an address in the clear.
+"""
+
+import hashlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Final, Protocol
+
+from email_validator import EmailNotValidError, validate_email
+from pydantic import BaseModel, ConfigDict
+
+from libs.chassis.buckets import Entry, KeyExists, WrongRevision
+from libs.events import new_id
+from services.leads.auth import passwords
+from services.leads.auth.passwords import Passwords
+from services.leads.text import email_key
+
+ACCOUNTS: Final = "ACCOUNTS"
+MAX_NAME: Final = 200
+_PREFIX: Final = "account."
+
+
+class Bucket(Protocol):
+    """The key-value bucket this module needs (`libs.chassis.buckets.Bucket`)."""
+
+    async def get(self, key: str) -> Entry | None: ...  # noqa: D102
+    async def create(self, key: str, value: bytes) -> int: ...  # noqa: D102
+    async def update(self, key: str, value: bytes, revision: int) -> int: ...  # noqa: D102
+    async def put(self, key: str, value: bytes) -> int: ...  # noqa: D102
+    async def delete(self, key: str) -> None: ...  # noqa: D102
+    async def keys(self) -> list[str]: ...  # noqa: D102
+
+
+class AccountExists(Exception):  # noqa: N818 - named for what is the case
+    """There is an account with this address already."""
+
+
+class AccountUnknown(Exception):  # noqa: N818 - named for what is the case
+    """There is no account with this address."""
+
+
+class BadAccount(ValueError):  # noqa: N818 - named for what is the case
+    """The address or the name cannot be used."""
+
+
+class Account(BaseModel):
+    """An attorney who may log in.
+
+    Attributes:
+        id: Never changes; this is what events name.
+        email: As it was given.
+        name: What others see in the history.
+        password_hash: argon2id.
+        active: Whether logging in is allowed.
+        created_at: When the account was made (UTC).
+        epoch: Sessions of an earlier epoch are over; a new password raises it.
+    """
+
+    model_config = ConfigDict(frozen=True, hide_input_in_errors=True)
+
+    id: str
+    email: str
+    name: str
+    password_hash: str
+    active: bool = True
+    created_at: datetime
+    epoch: int = 1
+
+    def __repr__(self) -> str:
+        """Show the id only: a traceback or a log must not show a person."""
+        return f"Account(id={self.id!r})"
+
+    __str__ = __repr__
+
+
+@dataclass(frozen=True, slots=True)
+class StoredAccount:
+    """An account as the bucket has it now; `revision` is for changing it."""
+
+    key: str
+    account: Account
+    revision: int
+
+
+def account_key(email: str) -> str:
+    """Return the bucket key of the account with this address."""
+    return _PREFIX + hashlib.sha256(email_key(email).encode()).hexdigest()
+
+
+async def create_account(
+    bucket: Bucket,
+    email: str,
+    name: str,
+    password: str | None = None,
+    *,
+    hasher: Passwords | None = None,
+) -> tuple[Account, str | None]:
+    """Make an account; returns it and the password, if one had to be made up.
+
+    Raises:
+        BadAccount: The address or name cannot be used.
+        WeakPassword: The password is too short.
+        AccountExists: There is one with this address.
+        StoreUnavailable: The bucket does not answer.
+    """
+    address, name = _address(email), _name(name)
+    generated = passwords.generate() if password is None else None
+    chosen = password or generated or ""
+    passwords.check_strength(chosen)
+    key = account_key(address)
+    if await bucket.get(key) is not None:
+        raise AccountExists("there is an account with this address already")
+    account = Account(
+        id=str(new_id()),
+        email=address,
+        name=name,
+        password_hash=await (hasher or Passwords()).hash(chosen),
+        created_at=datetime.now(UTC),
+    )
+    # The id first: one without an account does no harm, an account without its id would.
+    await bucket.create(f"id.{account.id}", key.encode())
+    try:
+        await bucket.create(key, account.model_dump_json().encode())
+    except KeyExists:
+        await bucket.delete(f"id.{account.id}")
+        raise AccountExists("there is an account with this address already") from None
+    return account, generated
+
+
+async def set_password(
+    bucket: Bucket, email: str, password: str | None = None, *, hasher: Passwords | None = None
+) -> str | None:
+    """Give an account a new password and end its sessions; returns it if it was made up.
+
+    Raises:
+        AccountUnknown: There is none with this address.
+        WeakPassword: The password is too short.
+        StoreUnavailable: The bucket does not answer.
+    """
+    generated = passwords.generate() if password is None else None
+    chosen = password or generated or ""
+    passwords.check_strength(chosen)
+    password_hash = await (hasher or Passwords()).hash(chosen)
+    await change(bucket, account_key(email), lambda account: with_new_password(account, password_hash))
+    return generated
+
+
+async def deactivate(bucket: Bucket, email: str) -> Account:
+    """Refuse this account from now on; a token already out ends within its ten minutes.
+
+    Raises:
+        AccountUnknown: There is none with this address.
+        StoreUnavailable: The bucket does not answer.
+    """
+    return await change(
+        bucket,
+        account_key(email),
+        lambda account: account.model_copy(update={"active": False, "epoch": account.epoch + 1}),
+    )
+
+
+async def activate(bucket: Bucket, email: str) -> Account:
+    """Let a deactivated account in again.
+
+    Raises:
+        AccountUnknown: There is none with this address.
+        StoreUnavailable: The bucket does not answer.
+    """
+    return await change(
+        bucket, account_key(email), lambda account: account.model_copy(update={"active": True})
+    )
+
+
+async def list_accounts(bucket: Bucket) -> list[Account]:
+    """Return every account, oldest first."""
+    keys = [key for key in await bucket.keys() if key.startswith(_PREFIX)]
+    found = [await find(bucket, key) for key in keys]
+    accounts = [stored.account for stored in found if stored is not None]
+    return sorted(accounts, key=lambda account: account.created_at)
+
+
+async def find(bucket: Bucket, key: str) -> StoredAccount | None:
+    """Return the account under a bucket key, or None."""
+    entry = await bucket.get(key)
+    if entry is None:
+        return None
+    return StoredAccount(key, Account.model_validate_json(entry.value), entry.revision)
+
+
+async def find_by_id(bucket: Bucket, account_id: str) -> StoredAccount | None:
+    """Return the account with this id, or None."""
+    pointer = await bucket.get(f"id.{account_id}")
+    return await find(bucket, pointer.value.decode()) if pointer else None
+
+
+async def change(bucket: Bucket, key: str, edit: Callable[[Account], Account]) -> Account:
+    """Change an account, again from its newest state if somebody else was faster.
+
+    Raises:
+        AccountUnknown: There is none under this key.
+        StoreUnavailable: The bucket does not answer.
+    """
+    while True:
+        stored = await find(bucket, key)
+        if stored is None:
+            raise AccountUnknown("there is no account with this address")
+        changed = edit(stored.account)
+        try:
+            await bucket.update(key, changed.model_dump_json().encode(), stored.revision)
+        except WrongRevision:
+            continue
+        return changed
+
+
+def with_new_password(account: Account, password_hash: str) -> Account:
+    """Return the account with another password; every session so far is over."""
+    return account.model_copy(update={"password_hash": password_hash, "epoch": account.epoch + 1})
+
+
+
+def _address(email: str) -> str:
+    try:
+        return validate_email(email, check_deliverability=False).normalized
+    except EmailNotValidError as error:
+        raise BadAccount(f"not an email address: {error}") from None
+
+
+def _name(name: str) -> str:
+    cleaned = " ".join(name.split())
+    if not cleaned or len(cleaned) > MAX_NAME or not cleaned.isprintable():
+        raise BadAccount(f"a name is printable text of 1 to {MAX_NAME} characters")
+    return cleaned

@@ -1,0 +1,75 @@
+"""Password hashes: argon2id with the library's recommended cost, off the event loop."""
+
+import asyncio
+import secrets
+from typing import Final
+
+from argon2 import PasswordHasher
+from argon2.exceptions import InvalidHashError, VerificationError
+
+MIN_LENGTH: Final = 12
+MAX_LENGTH: Final = 1024
+_AT_ONCE: Final = 2
+"""One hash takes 64 MiB and tens of milliseconds of a core: no more than so many together."""
+
+
+class WeakPassword(ValueError):  # noqa: N818 - named for what is the case
+    """The password does not meet the rules."""
+
+
+def generate() -> str:
+    """Return a new random password (144 bits)."""
+    return secrets.token_urlsafe(18)
+
+
+def check_strength(password: str) -> None:
+    """Refuse a password that is too short or absurdly long.
+
+    NIST SP 800-63B asks for length and against rules on the kinds of characters.
+
+    Raises:
+        WeakPassword: It is.
+    """
+    if len(password) < MIN_LENGTH:
+        raise WeakPassword(f"a password needs at least {MIN_LENGTH} characters")
+    if len(password) > MAX_LENGTH:
+        raise WeakPassword(f"a password has at most {MAX_LENGTH} characters")
+
+
+class Passwords:
+    """Hashes and verifies, a few at a time, in threads.
+
+    Args:
+        hasher: argon2id with its cost; the default is RFC 9106's low-memory choice.
+    """
+
+    def __init__(self, hasher: PasswordHasher | None = None) -> None:
+        self._hasher = hasher or PasswordHasher()
+        self._slots = asyncio.Semaphore(_AT_ONCE)
+        self._decoy = self._hasher.hash(generate())
+
+    async def hash(self, password: str) -> str:
+        """Return the hash, with its salt and cost, as text."""
+        async with self._slots:
+            return await asyncio.to_thread(self._hasher.hash, password)
+
+    async def verify(self, password_hash: str | None, password: str) -> bool:
+        """Tell whether the password fits.
+
+        Without a hash (no such account) the same work is done, so that the time taken does not
+        tell which accounts exist.
+        """
+        known = self._decoy if password_hash is None else password_hash
+        async with self._slots:
+            fits = await asyncio.to_thread(self._fits, known, password)
+        return fits and password_hash is not None
+
+    def is_outdated(self, password_hash: str) -> bool:
+        """Tell whether the hash was made at another cost than today's."""
+        return self._hasher.check_needs_rehash(password_hash)
+
+    def _fits(self, password_hash: str, password: str) -> bool:
+        try:
+            return self._hasher.verify(password_hash, password)
+        except (VerificationError, InvalidHashError):
+            return False

@@ -1,0 +1,140 @@
+"""The keys that sign access tokens, in the bucket SIGNING_KEYS, shared by all replicas."""
+
+import asyncio
+import json
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from time import monotonic
+from typing import Any, Final
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+    load_pem_private_key,
+)
+from jwt.algorithms import OKPAlgorithm
+
+from libs.chassis.buckets import KeyExists
+from libs.events import new_id
+from services.leads.auth.accounts import Bucket
+
+SIGNING_KEYS: Final = "SIGNING_KEYS"
+_CURRENT: Final = "current"
+_RELOAD_SECONDS: Final = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class SigningKey:
+    """A key pair and its name; the private half never shows in a `repr`."""
+
+    kid: str
+    private: Ed25519PrivateKey = field(repr=False)
+
+    @property
+    def public(self) -> Ed25519PublicKey:
+        """The half that verifies."""
+        return self.private.public_key()
+
+
+class KeyRing:
+    """The keys this replica knows: one signs, all verify.
+
+    Args:
+        bucket: SIGNING_KEYS.
+        clock: Seconds that only go forward.
+    """
+
+    def __init__(self, bucket: Bucket, clock: Callable[[], float] = monotonic) -> None:
+        self._bucket = bucket
+        self._clock = clock
+        self._keys: dict[str, SigningKey] = {}
+        self._current = ""
+        self._loaded_at = -_RELOAD_SECONDS
+        self._loading = asyncio.Lock()
+
+    async def current(self) -> SigningKey:
+        """Return the key to sign with; the first replica ever makes it.
+
+        Raises:
+            StoreUnavailable: The bucket does not answer.
+        """
+        if self._current not in self._keys:
+            async with self._loading:
+                if self._current not in self._keys:
+                    self._current = await self._agree()
+                    await self._load()
+        return self._keys[self._current]
+
+    async def verifier(self, kid: str) -> SigningKey | None:
+        """Return the key of this name, looking for new ones at most every few seconds.
+
+        Raises:
+            StoreUnavailable: The key is not known here and the bucket does not answer.
+        """
+        if kid not in self._keys and self._may_reload():
+            async with self._loading:
+                if kid not in self._keys and self._may_reload():
+                    await self._load()
+        return self._keys.get(kid)
+
+    async def published(self) -> list[dict[str, Any]]:
+        """Return the public keys as a JWK set's `keys` (RFC 8037).
+
+        Raises:
+            StoreUnavailable: The bucket does not answer.
+        """
+        await self.current()
+        return [_jwk(key) for key in self._keys.values()]
+
+    def _may_reload(self) -> bool:
+        return self._clock() - self._loaded_at >= _RELOAD_SECONDS
+
+    async def _agree(self) -> str:
+        entry = await self._bucket.get(_CURRENT)
+        if entry is not None:
+            return entry.value.decode()
+        kid = await self._make()
+        try:
+            await self._bucket.create(_CURRENT, kid.encode())
+        except KeyExists:  # another replica was faster: its key it is
+            await self._bucket.delete(kid)
+            return await self._agree()
+        return kid
+
+    async def _make(self) -> str:
+        kid = str(new_id())
+        pem = Ed25519PrivateKey.generate().private_bytes(
+            Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()
+        )
+        record = {
+            "kid": kid,
+            "private_pem": pem.decode(),
+            "created_at": datetime.now(UTC).isoformat(),
+        }
+        await self._bucket.create(kid, json.dumps(record).encode())
+        return kid
+
+    async def _load(self) -> None:
+        self._loaded_at = self._clock()
+        keys: dict[str, SigningKey] = {}
+        for name in {*await self._bucket.keys(), self._current} - {_CURRENT, ""}:
+            entry = await self._bucket.get(name)
+            if entry is not None:
+                keys[name] = _read(entry.value)
+        self._keys = keys
+
+
+def _read(value: bytes) -> SigningKey:
+    record = json.loads(value)
+    private = load_pem_private_key(record["private_pem"].encode(), password=None)
+    if not isinstance(private, Ed25519PrivateKey):
+        raise TypeError(f"signing key {record['kid']} is not an Ed25519 key")
+    return SigningKey(record["kid"], private)
+
+
+def _jwk(key: SigningKey) -> dict[str, Any]:
+    public: dict[str, Any] = OKPAlgorithm.to_jwk(key.public, as_dict=True)
+    return {**public, "kid": key.kid, "use": "sig", "alg": "EdDSA"}

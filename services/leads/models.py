@@ -1,0 +1,185 @@
+"""What the API takes and gives: the same models validate, serialise and document."""
+
+from datetime import UTC, date, datetime, time
+from enum import StrEnum
+from typing import Annotated, Any, Literal, Self
+from uuid import UUID
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    WithJsonSchema,
+    model_validator,
+)
+
+from libs.events import Channel
+from services.leads.lead import Status
+from services.leads.text import clean_note
+
+MAX_NOTE = 2000
+
+
+class Strict(BaseModel):
+    """A request: fields that are not known are refused."""
+
+    model_config = ConfigDict(extra="forbid", hide_input_in_errors=True)
+
+
+class Sort(StrEnum):
+    """The orders of a list; a leading minus means descending."""
+
+    SUBMITTED_AT = "submitted_at"
+    SUBMITTED_AT_DESC = "-submitted_at"
+    LAST_NAME = "last_name"
+    LAST_NAME_DESC = "-last_name"
+    EMAIL = "email"
+    EMAIL_DESC = "-email"
+
+
+def _utc(moment: datetime) -> datetime:
+    if moment.tzinfo is None:
+        raise ValueError("needs a time zone, for example 2026-03-01T09:00:00Z")
+    try:
+        return moment.astimezone(UTC)
+    except OverflowError:
+        raise ValueError("is outside the years 1 to 9999") from None
+
+
+def _start(value: Any) -> Any:
+    return _day(value, time.min)
+
+
+def _end(value: Any) -> Any:
+    return _day(value, time.max)
+
+
+def _day(value: Any, at: time) -> Any:
+    """Read a plain date as its first or last moment in UTC; leave anything else alone."""
+    try:
+        return datetime.combine(date.fromisoformat(value), at, UTC) if len(value) == 10 else value  # noqa: PLR2004 - YYYY-MM-DD
+    except (TypeError, ValueError):
+        return value
+
+
+_MOMENT_SCHEMA = WithJsonSchema(
+    {"anyOf": [{"type": "string", "format": "date-time"}, {"type": "string", "format": "date"}]}
+)
+From = Annotated[datetime, BeforeValidator(_start), AfterValidator(_utc), _MOMENT_SCHEMA]
+Until = Annotated[datetime, BeforeValidator(_end), AfterValidator(_utc), _MOMENT_SCHEMA]
+
+
+class LeadQuery(Strict):
+    """Which leads, in which order, and which page of them."""
+
+    status: Status | None = Field(None, description="Only leads that stand here.")
+    email: str | None = Field(
+        None, min_length=1, max_length=320, description="Exactly this address, in any case."
+    )
+    submitted_from: From | None = Field(
+        None, description="Submitted then or later: RFC 3339, or a date (from its start in UTC)."
+    )
+    submitted_to: Until | None = Field(
+        None, description="Submitted then or earlier: RFC 3339, or a date (to its end in UTC)."
+    )
+    q: str | None = Field(
+        None,
+        max_length=200,
+        description="Words that the name or email must all contain; case and accents are ignored.",
+    )
+    sort: Sort = Field(Sort.SUBMITTED_AT_DESC, description="The order; a minus means descending.")
+    limit: int = Field(50, ge=1, le=200, description="At most so many leads.")
+    cursor: str | None = Field(
+        None, max_length=1000, description="`next_cursor` of the page before, same filter and sort."
+    )
+
+
+class Person(BaseModel):
+    """An account, as far as other attorneys see it."""
+
+    id: str
+    name: str | None = Field(description="Null when the account is gone.")
+
+
+class Resume(BaseModel):
+    """What is known about the uploaded file; its bytes are at `/leads/{id}/resume`."""
+
+    file_name: str
+    media_type: str
+    size: int = Field(description="Bytes.")
+    sha256: str
+
+
+class LeadView(BaseModel):
+    """One lead."""
+
+    id: UUID
+    status: Status
+    first_name: str
+    last_name: str
+    email: str
+    phone: str | None
+    message: str | None
+    resume: Resume
+    submitted_at: datetime
+    reached_out_at: datetime | None
+    reached_out_by: Person | None
+    channel: Channel | None
+    note: str | None
+
+
+class LeadPage(BaseModel):
+    """One page of the list."""
+
+    items: list[LeadView]
+    next_cursor: str | None = Field(description="For the next page; null on the last one.")
+
+
+class ReachedOutRequest(Strict):
+    """What an attorney may say about having reached out."""
+
+    channel: Channel | None = Field(None, description="How.")
+    note: Annotated[
+        str | None, AfterValidator(lambda note: clean_note(note) or None if note else None)
+    ] = Field(None, max_length=MAX_NOTE, description="A remark for the record.")
+
+    @model_validator(mode="after")
+    def _still_short(self) -> Self:
+        # NFC can make a text longer.
+        if self.note and len(self.note) > MAX_NOTE:
+            raise ValueError(f"note must have at most {MAX_NOTE} characters")
+        return self
+
+
+class ReachedOutAnswer(LeadView):
+    """The lead as the log has it after the command."""
+
+    already_reached_out: bool = Field(
+        description="True when somebody had reached out before; who and when stand in the lead."
+    )
+
+
+class Actor(BaseModel):
+    """Who did something."""
+
+    kind: Literal["prospect", "account", "service", "unknown"]
+    id: str | None
+    name: str | None
+
+
+class HistoryEntry(BaseModel):
+    """One fact about a lead."""
+
+    id: UUID
+    type: str
+    at: datetime
+    actor: Actor
+    details: dict[str, Any] = Field(description="What the fact says; it depends on the type.")
+
+
+class History(BaseModel):
+    """Everything that happened to a lead, oldest first."""
+
+    items: list[HistoryEntry]

@@ -1,0 +1,119 @@
+"""The SQLite file: how it is opened, what is read and written about the projection itself."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from sqlalchemy import bindparam, event, insert, select, update
+from sqlalchemy.dialects.sqlite import insert as upsert
+from sqlalchemy.exc import DatabaseError
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+
+from services.leads.lead import Status
+from services.leads.projection.rows import Changes
+from services.leads.projection.schema import leads, metadata, projection_meta
+
+_PRAGMAS: Final = (
+    "PRAGMA journal_mode=WAL",  # readers and the one writer do not wait for each other
+    "PRAGMA synchronous=NORMAL",  # a power failure may lose the newest rows: replayed from the log
+    "PRAGMA secure_delete=ON",  # what is erased is overwritten
+    "PRAGMA busy_timeout=5000",  # milliseconds
+    "PRAGMA temp_store=MEMORY",
+)
+_META_ID: Final = 1
+
+_INSERT: Final = upsert(leads).on_conflict_do_nothing(index_elements=["id"])
+_UPDATE: Final = (
+    update(leads)
+    .where(leads.c.id == bindparam("lead_id"), leads.c.status == Status.PENDING.value)
+    .values(
+        status=Status.REACHED_OUT.value,
+        reached_out_at=bindparam("at"),
+        reached_out_by=bindparam("by"),
+        channel=bindparam("channel"),
+        note=bindparam("note"),
+    )
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Meta:
+    """What the file says about itself.
+
+    Attributes:
+        fingerprint: Of the schema it was made with.
+        position: Of the last event it holds.
+        stream_created: Which stream that position belongs to.
+    """
+
+    fingerprint: str
+    position: int
+    stream_created: str
+
+
+def open_engine(path: Path, *, pool_size: int = 4) -> AsyncEngine:
+    """Open (and create) the file; the caller disposes of the engine."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    engine = create_async_engine(
+        f"sqlite+aiosqlite:///{path}", pool_size=pool_size, max_overflow=0, hide_parameters=True
+    )
+
+    @event.listens_for(engine.sync_engine, "connect")
+    def _set_pragmas(connection: Any, _record: Any) -> None:
+        cursor = connection.cursor()
+        for pragma in _PRAGMAS:
+            cursor.execute(pragma)
+        cursor.close()
+
+    return engine
+
+
+async def read_meta(connection: AsyncConnection) -> Meta | None:
+    """Return what the file says about itself; None when it says nothing legible."""
+    columns = (
+        projection_meta.c.fingerprint,
+        projection_meta.c.position,
+        projection_meta.c.stream_created,
+    )
+    try:
+        row = (await connection.execute(select(*columns))).one_or_none()
+    except DatabaseError:
+        return None
+    return Meta(*row) if row else None
+
+
+async def recreate(connection: AsyncConnection, meta: Meta) -> None:
+    """Drop everything and start empty.
+
+    The meta row goes first and comes last, so that a crash in between leaves a file that is
+    seen as unusable and dropped again.
+    """
+    await connection.run_sync(lambda sync: projection_meta.drop(sync, checkfirst=True))
+    await connection.commit()
+    await connection.run_sync(metadata.drop_all)
+    await connection.run_sync(metadata.create_all)
+    await connection.execute(
+        insert(projection_meta).values(
+            id=_META_ID,
+            fingerprint=meta.fingerprint,
+            position=meta.position,
+            stream_created=meta.stream_created,
+        )
+    )
+    await connection.commit()
+
+
+async def apply(connection: AsyncConnection, changes: Changes, position: int) -> None:
+    """Write a batch and its position, both or neither; taking a batch twice changes nothing."""
+    if changes.submitted:
+        await connection.execute(_INSERT, changes.submitted)
+    if changes.reached_out:
+        await connection.execute(_UPDATE, changes.reached_out)
+    await connection.execute(
+        update(projection_meta)
+        .where(projection_meta.c.id == _META_ID, projection_meta.c.position < position)
+        .values(position=position)
+    )
+    await connection.commit()
+
+

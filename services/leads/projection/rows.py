@@ -1,0 +1,83 @@
+"""Events to row changes, and rows to what the API shows (pure)."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final
+
+from libs.events import LeadReachedOut, LeadSubmitted, RecordedEvent
+from services.leads.lead import Status
+from services.leads.text import email_key, fold
+
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND: Final = timedelta(microseconds=1)
+
+Row = dict[str, Any]
+
+
+def to_micros(time: datetime) -> int:
+    """Return microseconds since 1970 (UTC): an integer sorts and compares in any database."""
+    return (time - _EPOCH) // _MICROSECOND
+
+
+def from_micros(micros: int) -> datetime:
+    """Return the time (UTC) of `to_micros`."""
+    return _EPOCH + micros * _MICROSECOND
+
+
+@dataclass(slots=True)
+class Changes:
+    """What a batch of events does to the table.
+
+    Submissions are applied before reached-outs. That is the log's order for each lead, since a
+    lead can only be reached out to after it was submitted.
+    """
+
+    submitted: list[Row] = field(default_factory=list)
+    reached_out: list[Row] = field(default_factory=list)
+
+
+def changes_of(events: Iterable[RecordedEvent]) -> Changes:
+    """Sort a batch into inserts and updates; events that show nowhere are left out."""
+    changes = Changes()
+    for recorded in events:
+        match recorded.event:
+            case LeadSubmitted() as event:
+                changes.submitted.append(_submitted(recorded, event))
+            case LeadReachedOut() as event:
+                changes.reached_out.append(_reached_out(recorded, event))
+            case _:
+                pass
+    return changes
+
+
+def _submitted(recorded: RecordedEvent, event: LeadSubmitted) -> Row:
+    resume = event.resume
+    return {
+        "id": str(recorded.lead_id),
+        "status": Status.PENDING.value,
+        "first_name": event.first_name,
+        "last_name": event.last_name,
+        "email": event.email,
+        "phone": event.phone,
+        "message": event.message,
+        "resume_object": resume.object,
+        "resume_file_name": resume.file_name,
+        "resume_media_type": resume.media_type,
+        "resume_size": resume.size,
+        "resume_sha256": resume.sha256,
+        "submitted_at": to_micros(recorded.time),
+        "email_key": email_key(event.email),
+        "last_name_key": fold(event.last_name),
+        "search_text": fold(f"{event.first_name} {event.last_name} {event.email}"),
+    }
+
+
+def _reached_out(recorded: RecordedEvent, event: LeadReachedOut) -> Row:
+    return {
+        "lead_id": str(recorded.lead_id),
+        "at": to_micros(recorded.time),
+        "by": recorded.actor,
+        "channel": event.channel.value if event.channel else None,
+        "note": event.note,
+    }

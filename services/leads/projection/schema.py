@@ -1,0 +1,63 @@
+"""The tables of the queryable copy, and a fingerprint that tells when they have changed."""
+
+import hashlib
+from typing import Final
+
+from sqlalchemy import BigInteger, Column, Index, Integer, MetaData, String, Table, Text
+from sqlalchemy.dialects import sqlite
+from sqlalchemy.schema import CreateIndex, CreateTable
+
+PROJECTION_VERSION: Final = 1
+"""Raise it when the meaning of a column changes while the tables stay as they are."""
+
+metadata = MetaData()
+
+leads = Table(
+    "leads",
+    metadata,
+    Column("id", String(36), primary_key=True),
+    Column("status", String(16), nullable=False),
+    Column("first_name", Text, nullable=False),
+    Column("last_name", Text, nullable=False),
+    Column("email", Text, nullable=False),
+    Column("phone", Text),
+    Column("message", Text),
+    Column("resume_object", Text, nullable=False),
+    Column("resume_file_name", Text, nullable=False),
+    Column("resume_media_type", Text, nullable=False),
+    Column("resume_size", Integer, nullable=False),
+    Column("resume_sha256", String(64), nullable=False),
+    Column("submitted_at", BigInteger, nullable=False, comment="microseconds since 1970, UTC"),
+    Column("reached_out_at", BigInteger, comment="microseconds since 1970, UTC"),
+    Column("reached_out_by", Text, comment="the actor, for example account:<id>"),
+    Column("channel", String(16)),
+    Column("note", Text),
+    Column("email_key", Text, nullable=False, comment="NFC, without case"),
+    Column("last_name_key", Text, nullable=False, comment="without case and accents"),
+    Column("search_text", Text, nullable=False, comment="names and email, folded"),
+    Index("leads_by_time", "submitted_at", "id"),
+    Index("leads_by_status_and_time", "status", "submitted_at", "id"),
+    Index("leads_by_last_name", "last_name_key", "id"),
+    Index("leads_by_email", "email_key", "id"),
+)
+
+projection_meta = Table(
+    "projection_meta",
+    metadata,
+    Column("id", Integer, primary_key=True, comment="always 1"),
+    Column("fingerprint", String(64), nullable=False),
+    Column("position", BigInteger, nullable=False, comment="of the last event taken in"),
+    Column("stream_created", Text, nullable=False, comment="which stream the position is of"),
+)
+
+
+def schema_fingerprint(version: int = PROJECTION_VERSION) -> str:
+    """Name this schema: another DDL or another version gives another name."""
+    dialect = sqlite.dialect()
+    ddl = [str(CreateTable(table).compile(dialect=dialect)) for table in metadata.sorted_tables]
+    ddl += [
+        str(CreateIndex(index).compile(dialect=dialect))
+        for table in metadata.sorted_tables
+        for index in sorted(table.indexes, key=lambda index: str(index.name))
+    ]
+    return hashlib.sha256(f"{version}\n{''.join(ddl)}".encode()).hexdigest()
