@@ -194,9 +194,12 @@ async def get_batch(
     *,
     first: int = 1,
     batch: int = 256,
+    pages: int | None = None,
     deadline: float = DEADLINE_SECONDS,
 ) -> list[StoredMessage]:
-    """All messages that match a filter, one round trip for each ``batch`` of them.
+    """The messages that match a filter, one round trip for each ``batch`` of them.
+
+    All of them, from the sequence ``first`` on, or those of so many ``pages``.
 
     Batched direct gets (ADR-31 of the NATS architecture notes).
     Any replica may answer: what was acknowledged a moment ago may be missing.
@@ -213,7 +216,8 @@ async def get_batch(
 
         part, pending = await with_retries(client, attempt, deadline=deadline)
         found += part
-        if not pending or not part:
+        pages = None if pages is None else pages - 1
+        if not pending or not part or pages == 0:
             return found
         first = part[-1].sequence + 1
 
