@@ -10,7 +10,7 @@ from typing import Any
 _FINGERPRINT_BYTES = 9
 
 
-class BadCursor(ValueError):  # noqa: N818 - named for what is the case
+class BadCursor(ValueError):
     """The cursor is damaged, or belongs to a query with another filter or sort."""
 
 

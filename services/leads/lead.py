@@ -24,7 +24,7 @@ class Status(StrEnum):
     REACHED_OUT = "REACHED_OUT"
 
 
-class LeadUnknown(Exception):  # noqa: N818 - domain errors are named for what is the case
+class LeadUnknown(Exception):
     """The log holds no submission of this lead."""
 
 

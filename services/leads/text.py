@@ -15,7 +15,7 @@ def email_key(email: str) -> str:
 
 
 def clean_note(note: str) -> str:
-    """Return the note in composed form (NFC) with `\\n` line ends, trimmed.
+    """Return the note in composed form (NFC) with plain line feeds, trimmed.
 
     Raises:
         ValueError: It holds a control character other than line ends and tabs.

@@ -35,15 +35,15 @@ class Bucket(Protocol):
     async def keys(self) -> list[str]: ...  # noqa: D102
 
 
-class AccountExists(Exception):  # noqa: N818 - named for what is the case
+class AccountExists(Exception):
     """There is an account with this address already."""
 
 
-class AccountUnknown(Exception):  # noqa: N818 - named for what is the case
+class AccountUnknown(Exception):
     """There is no account with this address."""
 
 
-class BadAccount(ValueError):  # noqa: N818 - named for what is the case
+class BadAccount(ValueError):
     """The address or the name cannot be used."""
 
 
@@ -145,7 +145,9 @@ async def set_password(
     chosen = password or generated or ""
     passwords.check_strength(chosen)
     password_hash = await (hasher or Passwords()).hash(chosen)
-    await change(bucket, account_key(email), lambda account: with_new_password(account, password_hash))
+    await change(
+        bucket, account_key(email), lambda account: with_new_password(account, password_hash)
+    )
     return generated
 
 
@@ -219,7 +221,6 @@ async def change(bucket: Bucket, key: str, edit: Callable[[Account], Account]) -
 def with_new_password(account: Account, password_hash: str) -> Account:
     """Return the account with another password; every session so far is over."""
     return account.model_copy(update={"password_hash": password_hash, "epoch": account.epoch + 1})
-
 
 
 def _address(email: str) -> str:

@@ -13,7 +13,7 @@ _AT_ONCE: Final = 2
 """One hash takes 64 MiB and tens of milliseconds of a core: no more than so many together."""
 
 
-class WeakPassword(ValueError):  # noqa: N818 - named for what is the case
+class WeakPassword(ValueError):
     """The password does not meet the rules."""
 
 

@@ -22,7 +22,7 @@ _ID_BYTES: Final = 16
 _SECRET_BYTES: Final = 32
 
 
-class SessionOver(Exception):  # noqa: N818 - named for what is the case
+class SessionOver(Exception):
     """There is no such session any more, or the token was used before."""
 
 
@@ -112,9 +112,7 @@ class Sessions:
             update={"secret_hash": _hash(secret), "generation": found.session.generation + 1}
         )
         try:
-            await self._bucket.update(
-                found.id, renewed.model_dump_json().encode(), found.revision
-            )
+            await self._bucket.update(found.id, renewed.model_dump_json().encode(), found.revision)
         except WrongRevision:
             await self.end(found.id)
             raise SessionOver from None

@@ -26,6 +26,10 @@ _CURRENT: Final = "current"
 _RELOAD_SECONDS: Final = 5.0
 
 
+class MissingKey(Exception):
+    """The bucket names a current key that it does not hold."""
+
+
 @dataclass(frozen=True, slots=True)
 class SigningKey:
     """A key pair and its name; the private half never shows in a `repr`."""
@@ -66,6 +70,11 @@ class KeyRing:
                 if self._current not in self._keys:
                     self._current = await self._agree()
                     await self._load()
+        if self._current not in self._keys:
+            raise MissingKey(
+                f"bucket {SIGNING_KEYS} names {self._current!r} as the current key, but does not"
+                " hold it; delete its entry 'current' and a new key is made"
+            )
         return self._keys[self._current]
 
     async def verifier(self, kid: str) -> SigningKey | None:

@@ -13,7 +13,7 @@ _ALGORITHM: Final = "EdDSA"
 _REQUIRED: Final = ["iss", "aud", "sub", "sid", "iat", "exp", "jti"]
 
 
-class BadToken(Exception):  # noqa: N818 - named for what is the case
+class BadToken(Exception):
     """The access token is not valid: forged, damaged, for another audience, or too old."""
 
 

@@ -115,5 +115,3 @@ async def apply(connection: AsyncConnection, changes: Changes, position: int) ->
         .values(position=position)
     )
     await connection.commit()
-
-

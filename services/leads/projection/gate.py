@@ -3,7 +3,7 @@
 import asyncio
 
 
-class NotThereYet(Exception):  # noqa: N818 - named for what is the case
+class NotThereYet(Exception):
     """The projection did not reach the position in time."""
 
 

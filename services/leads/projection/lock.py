@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 
-class DatabaseInUse(Exception):  # noqa: N818 - named for what is the case
+class DatabaseInUse(Exception):
     """Another process holds the database file."""
 
 

@@ -1,0 +1,98 @@
+"""Rows and facts to what the API shows (pure)."""
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+from libs.events import LeadSubmitted, RecordedEvent
+from services.leads.lead import LeadUnknown, Status, state_of
+from services.leads.models import Actor, HistoryEntry, LeadView, Person, Resume
+from services.leads.projection.rows import from_micros
+
+_ACCOUNT = "account:"
+_SERVICE = "service:"
+
+NameOf = Callable[[str], str | None]
+"""Account id to name; None for an account that is gone."""
+
+
+def account_id_of(actor: str | None) -> str | None:
+    """Return the account's id if the actor is an account."""
+    return actor.removeprefix(_ACCOUNT) if actor and actor.startswith(_ACCOUNT) else None
+
+
+def view_of_row(row: Mapping[str, Any], name_of: NameOf) -> LeadView:
+    """Show a row of the projection."""
+    reached_out_at = row["reached_out_at"]
+    return LeadView(
+        id=row["id"],
+        status=row["status"],
+        first_name=row["first_name"],
+        last_name=row["last_name"],
+        email=row["email"],
+        phone=row["phone"],
+        message=row["message"],
+        resume=Resume(
+            file_name=row["resume_file_name"],
+            media_type=row["resume_media_type"],
+            size=row["resume_size"],
+            sha256=row["resume_sha256"],
+        ),
+        submitted_at=from_micros(row["submitted_at"]),
+        reached_out_at=None if reached_out_at is None else from_micros(reached_out_at),
+        reached_out_by=_person(row["reached_out_by"], name_of),
+        channel=row["channel"],
+        note=row["note"],
+    )
+
+
+def view_of_facts(events: Iterable[RecordedEvent], name_of: NameOf) -> LeadView:
+    """Show a lead as the log has it, without waiting for any projection.
+
+    Raises:
+        LeadUnknown: There is no submission among the facts.
+    """
+    facts = list(events)
+    submission = next((fact for fact in facts if isinstance(fact.event, LeadSubmitted)), None)
+    if submission is None or not isinstance(submission.event, LeadSubmitted):
+        raise LeadUnknown
+    event, state = submission.event, state_of(facts)
+    return LeadView(
+        id=submission.lead_id,
+        status=state.status or Status.PENDING,
+        **event.model_dump(include={"first_name", "last_name", "email", "phone", "message"}),
+        resume=Resume.model_validate(event.resume.model_dump()),
+        submitted_at=submission.time,
+        reached_out_at=state.reached_out_at,
+        reached_out_by=_person(state.reached_out_by, name_of),
+        channel=state.channel,
+        note=state.note,
+    )
+
+
+def history_entry(recorded: RecordedEvent, name_of: NameOf) -> HistoryEntry:
+    """Show one fact; where the resume's bytes lie is nobody's business."""
+    return HistoryEntry(
+        id=recorded.id,
+        type=recorded.event.type,
+        at=recorded.time,
+        actor=actor_of(recorded.actor, name_of),
+        details=recorded.event.model_dump(mode="json", exclude={"resume": {"object"}}),
+    )
+
+
+def actor_of(actor: str, name_of: NameOf) -> Actor:
+    """Say who an envelope's actor is."""
+    account_id = account_id_of(actor)
+    if account_id is not None:
+        return Actor(kind="account", id=account_id, name=name_of(account_id))
+    if actor.startswith(_SERVICE):
+        service = actor.removeprefix(_SERVICE)
+        return Actor(kind="service", id=service, name=service)
+    if actor == "prospect":
+        return Actor(kind="prospect", id=None, name=None)
+    return Actor(kind="unknown", id=None, name=None)
+
+
+def _person(actor: str | None, name_of: NameOf) -> Person | None:
+    account_id = account_id_of(actor)
+    return None if account_id is None else Person(id=account_id, name=name_of(account_id))

@@ -1,0 +1,132 @@
+"""Given these facts, when an attorney says so, then these facts follow."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import timedelta
+from uuid import uuid4
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from libs.events import Channel, Event, NewEvent, NotificationFailed, NotificationSent, event_id
+from services.leads.lead import (
+    LeadState,
+    LeadUnknown,
+    MarkReachedOut,
+    Status,
+    decide,
+    evolve,
+    state_of,
+)
+from tests.unit.leads.builders import START, new, reached_out, submitted
+
+MARK = MarkReachedOut(
+    command_id=uuid4(), account_id="a1", at=START, channel=Channel.PHONE, note="Call back Monday"
+)
+
+
+def when(given_facts: Sequence[NewEvent], command: MarkReachedOut) -> list[NewEvent]:
+    return decide(state_of(given_facts), command)
+
+
+def test_a_pending_lead_becomes_reached_out() -> None:
+    facts = when([new(submitted())], MARK)
+
+    assert [fact.event for fact in facts] == [
+        reached_out(channel=Channel.PHONE, note="Call back Monday")
+    ]
+    assert [(fact.id, fact.time, fact.actor) for fact in facts] == [
+        (event_id(MARK.command_id, 0), START, "account:a1")
+    ]
+
+
+def test_a_lead_that_was_reached_out_to_needs_nothing_more() -> None:
+    assert when([new(submitted()), new(reached_out())], MARK) == []
+
+
+def test_a_lead_nobody_submitted_is_refused() -> None:
+    with pytest.raises(LeadUnknown):
+        when([], MARK)
+
+
+def test_the_state_says_who_reached_out_when_and_how() -> None:
+    facts = [new(submitted()), *when([new(submitted())], MARK)]
+
+    assert state_of(facts) == LeadState(
+        status=Status.REACHED_OUT,
+        reached_out_by="account:a1",
+        reached_out_at=START,
+        channel=Channel.PHONE,
+        note="Call back Monday",
+    )
+
+
+def test_the_first_to_reach_out_stays_on_record() -> None:
+    second = new(reached_out(note="second"), actor="account:b2", at=START + timedelta(days=1))
+    facts = [new(submitted()), new(reached_out(note="first")), second]
+
+    assert state_of(facts).note == "first"
+    assert state_of(facts).reached_out_by == "account:a1"
+
+
+any_event: st.SearchStrategy[Event] = st.one_of(
+    st.just(submitted()),
+    st.builds(
+        reached_out,
+        channel=st.none() | st.sampled_from(Channel),
+        note=st.none() | st.text(max_size=20),
+    ),
+    st.just(
+        NotificationSent(
+            template="t", recipient_role="prospect", recipient="p@example.org", message_id="m"
+        )
+    ),
+    st.just(
+        NotificationFailed(
+            template="t",
+            recipient_role="attorney",
+            recipient="a@example.org",
+            reason="no such user",
+            attempts=1,
+        )
+    ),
+)
+facts_in_any_order = st.lists(
+    st.builds(new, any_event, actor=st.text(max_size=10), at=st.datetimes().map(
+        lambda moment: moment.replace(tzinfo=START.tzinfo)
+    )),
+    max_size=12,
+).flatmap(lambda facts: st.lists(st.sampled_from(facts), max_size=20) if facts else st.just([]))
+
+RANK = {None: 0, Status.PENDING: 1, Status.REACHED_OUT: 2}
+
+
+@given(facts_in_any_order)
+def test_a_status_never_goes_back_whatever_the_order(facts: list[NewEvent]) -> None:
+    state = LeadState()
+    for fact in facts:
+        after = evolve(state, fact)
+        assert RANK[after.status] >= RANK[state.status]
+        state = after
+
+
+@given(facts_in_any_order)
+def test_a_fact_that_comes_twice_changes_nothing(facts: list[NewEvent]) -> None:
+    twice = [copy for fact in facts for copy in (fact, fact)]
+
+    assert state_of(twice) == state_of(facts)
+    assert state_of([*facts, *facts]).status == state_of(facts).status
+
+
+@given(facts_in_any_order, st.uuids(), st.sampled_from(Channel), st.text(max_size=50))
+@settings(max_examples=200)
+def test_a_command_is_satisfied_by_its_own_facts(
+    facts: list[NewEvent], command_id: object, channel: Channel, note: str
+) -> None:
+    command = replace(MARK, command_id=command_id, channel=channel, note=note)  # type: ignore[arg-type]
+    known = [new(submitted()), *facts]
+    followed = when(known, command)
+
+    assert when([*known, *followed], command) == []
+    assert state_of([*known, *followed]).status is Status.REACHED_OUT
