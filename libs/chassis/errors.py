@@ -1,7 +1,7 @@
 """Errors that adapters raise and the HTTP edge knows how to answer."""
 
 
-class StoreUnavailable(Exception):  # noqa: N818 - it is the name of a condition, as in "503"
+class StoreUnavailable(Exception):
     """The log, a bucket or the object store did not answer in time.
 
     Attributes:
@@ -9,6 +9,8 @@ class StoreUnavailable(Exception):  # noqa: N818 - it is the name of a condition
             caller must then retry with the same id, or look, before it says "it failed".
     """
 
-    def __init__(self, message: str = "the store did not answer", *, ambiguous: bool = False):
+    def __init__(
+        self, message: str = "the store did not answer", *, ambiguous: bool = False
+    ) -> None:
         super().__init__(message)
         self.ambiguous = ambiguous

@@ -1,0 +1,140 @@
+"""The connection to NATS: made in the background, watched, and closed in order."""
+
+import asyncio
+import ssl
+from collections.abc import AsyncIterator, Callable
+
+import structlog
+from aiohttp import web
+from nats.aio.client import Client
+from nats.js import JetStreamContext
+
+from libs.chassis.health import HEALTH
+from libs.chassis.lifecycle import LIFE
+from libs.chassis.nats_errors import ErrorLog
+from libs.chassis.nats_watch import Watchdog
+from libs.chassis.settings import ServiceSettings, SettingsError
+
+CONNECT_SECONDS = 2
+RECONNECT_WAIT_SECONDS = 0.5
+PENDING_BYTES = 64 * 1024 * 1024
+PING_SECONDS = 10
+DRAIN_SECONDS = 5
+# JetStream requests in flight at a disconnect wait out their whole timeout, so keep it short;
+# callers try again with the same message id.
+REQUEST_SECONDS = 2.0
+
+NATS = web.AppKey("nats", Client)
+JETSTREAM = web.AppKey("jetstream", JetStreamContext)
+CONNECTED = web.AppKey("nats_connected", asyncio.Event)
+
+log = structlog.get_logger()
+
+
+def nats_ctx(
+    settings: ServiceSettings, service: str
+) -> Callable[[web.Application], AsyncIterator[None]]:
+    """Return a ``cleanup_ctx`` entry that provides ``app[NATS]`` and ``app[JETSTREAM]``.
+
+    Start-up does not wait for the server: the service starts, ``/readyz`` names "nats" until
+    the connection stands, and until then requests through it fail. Append it before whatever
+    uses the connection, so that it is closed after them.
+
+    Args:
+        settings: where the server is and how to log in.
+        service: names the connection, and its inbox: ``_INBOX_<service>``.
+    """
+
+    async def connect(app: web.Application) -> AsyncIterator[None]:
+        tls = _tls(settings)
+        client = Client()
+        watchdog = Watchdog(client, give_up=app[LIFE].fail)
+        app[NATS] = client
+        app[JETSTREAM] = client.jetstream(timeout=REQUEST_SECONDS)
+        app[CONNECTED] = watchdog.connected
+        app[HEALTH].add("nats", watchdog.check)
+        task = asyncio.create_task(_connect_and_watch(client, watchdog, settings, service, tls))
+        task.add_done_callback(lambda done: _on_end(app, done))
+        yield
+        watchdog.stop()
+        task.cancel()
+        await asyncio.wait({task})
+        await _close(client)
+
+    return connect
+
+
+async def wait_connected(app: web.Application) -> None:
+    """Wait until the first connection stands; a later loss does not matter here."""
+    await app[CONNECTED].wait()
+
+
+async def _connect_and_watch(
+    client: Client,
+    watchdog: Watchdog,
+    settings: ServiceSettings,
+    service: str,
+    tls: ssl.SSLContext | None,
+) -> None:
+    errors = ErrorLog(settings)
+
+    async def on_reconnected() -> None:
+        log.info("nats: connected again", server=_server(client))
+        watchdog.on_reconnected()
+
+    async def on_disconnected() -> None:
+        if watchdog.on_disconnected():
+            log.warning("nats: connection lost; trying to get it back")
+
+    await client.connect(
+        servers=settings.nats_url,
+        name=f"leadlog-{service}",
+        user=settings.nats_user,
+        password=settings.nats_password.get_secret_value() if settings.nats_password else None,
+        tls=tls,
+        inbox_prefix=f"_INBOX_{service}",
+        connect_timeout=CONNECT_SECONDS,
+        reconnect_time_wait=RECONNECT_WAIT_SECONDS,  # type: ignore[arg-type]  # it takes a float
+        max_reconnect_attempts=-1,  # the default, 60, would close the client for good
+        ping_interval=PING_SECONDS,
+        drain_timeout=DRAIN_SECONDS,
+        pending_size=PENDING_BYTES,
+        error_cb=errors.report,
+        reconnected_cb=on_reconnected,
+        disconnected_cb=on_disconnected,
+    )
+    log.info("nats: connected", server=_server(client))
+    await watchdog.run()
+
+
+def _on_end(app: web.Application, task: asyncio.Task[None]) -> None:
+    if not task.cancelled() and (error := task.exception()) is not None:
+        log.error("nats: cannot connect with these settings", exc_info=error)
+        app[LIFE].fail()
+
+
+async def _close(client: Client) -> None:
+    """Send what is buffered, then close; bounded, whatever state the connection is in."""
+    try:
+        async with asyncio.timeout(DRAIN_SECONDS + 1):
+            if client.is_connected:
+                await client.drain()
+            elif not client.is_closed:
+                await client.close()
+    except Exception as error:
+        log.warning("nats: not closed cleanly", exc_info=error)
+
+
+def _tls(settings: ServiceSettings) -> ssl.SSLContext | None:
+    if settings.nats_tls_ca is None:
+        return None
+    try:
+        return ssl.create_default_context(cafile=str(settings.nats_tls_ca))
+    except ssl.SSLError as error:
+        msg = f"LEADLOG_NATS_TLS_CA: {settings.nats_tls_ca} holds no certificate in PEM form"
+        raise SettingsError([msg]) from error
+
+
+def _server(client: Client) -> str | None:
+    url = client.connected_url
+    return f"{url.hostname}:{url.port}" if url is not None else None

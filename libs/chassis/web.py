@@ -1,0 +1,102 @@
+"""The HTTP application every service starts from."""
+
+import functools
+import time
+
+import structlog
+from aiohttp import web
+from aiohttp.typedefs import Handler, Middleware
+
+from libs.chassis.health import HEALTH, Health, add_health_routes
+from libs.chassis.lifecycle import LIFE, Life
+from libs.chassis.metrics import METRICS, Metrics, metrics_site
+from libs.chassis.problems import ErrorTable, problem_middleware
+from libs.chassis.request_id import HEADER, request_id
+from libs.chassis.settings import ServiceSettings
+
+DEFAULT_CSP = (
+    "default-src 'none'; frame-ancestors 'none'; base-uri 'none'; form-action 'self'; "
+    "style-src 'self'; img-src 'self' data:"
+)
+# A response that sets one of these itself keeps its own value.
+SECURITY_HEADERS = {
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    "Content-Security-Policy": DEFAULT_CSP,
+    "Cache-Control": "no-store",
+}
+# For bodies that are parsed in memory; streamed uploads have a limit of their own.
+MAX_BODY_BYTES = 1024 * 1024
+_METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+_QUIET = frozenset({"/healthz", "/readyz"})
+
+log = structlog.get_logger()
+
+
+def new_app(
+    settings: ServiceSettings,
+    *,
+    service: str,
+    errors: ErrorTable,
+    client_max_size: int = MAX_BODY_BYTES,
+) -> web.Application:
+    """Build an application with request ids, logs, metrics, problems, headers and health.
+
+    Args:
+        settings: host and port of the metrics site are taken from here.
+        service: the service's name.
+        errors: how the service's own errors are answered.
+        client_max_size: bytes of a request body that ``request.read()`` accepts.
+    """
+    app = web.Application(
+        middlewares=[_observe(), problem_middleware(errors)], client_max_size=client_max_size
+    )
+    app[HEALTH], app[METRICS], app[LIFE] = Health(), Metrics(), Life(service)
+    app.on_response_prepare.append(_add_headers)
+    app.cleanup_ctx.append(functools.partial(metrics_site, settings=settings))
+    add_health_routes(app)
+    return app
+
+
+def route_template(request: web.Request) -> str:
+    """Return the matched route as it was declared (``/leads/{id}``), or ``unmatched``."""
+    resource = request.match_info.route.resource
+    return resource.canonical if resource is not None else "unmatched"
+
+
+def _observe() -> Middleware:
+    """Return the outermost middleware: it gives the request its id and says how it went."""
+
+    @web.middleware
+    async def observe(request: web.Request, handler: Handler) -> web.StreamResponse:
+        started = time.perf_counter()
+        status = 499  # what remains when the client hangs up and the handler is cancelled
+        with structlog.contextvars.bound_contextvars(request_id=request_id(request)):
+            try:
+                response = await handler(request)
+                status = response.status
+            except web.HTTPException as redirect:
+                status = redirect.status
+                raise
+            else:
+                return response
+            finally:
+                _record(request, status, time.perf_counter() - started)
+
+    return observe
+
+
+def _record(request: web.Request, status: int, seconds: float) -> None:
+    """Write the access line and count: nothing of the query string or the client's address."""
+    method = request.method if request.method in _METHODS else "OTHER"
+    route = route_template(request)
+    request.app[METRICS].observe(method, route, status, seconds)
+    write = log.debug if route in _QUIET else log.info
+    write("request", method=method, route=route, status=status, ms=round(seconds * 1000, 1))
+
+
+async def _add_headers(request: web.Request, response: web.StreamResponse) -> None:
+    response.headers[HEADER] = request_id(request)
+    response.headers["Server"] = "leadlog"
+    for name, value in SECURITY_HEADERS.items():
+        response.headers.setdefault(name, value)
