@@ -1,0 +1,99 @@
+"""From words to the bytes that go out: MIME (RFC 2045), headers (RFC 5322, RFC 3834) (pure)."""
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from email import policy
+from email.headerregistry import Address as HeaderAddress
+from email.message import EmailMessage
+from typing import Final
+from uuid import UUID, uuid5
+
+from services.notifier.addresses import Address, ImpossibleAddress, parse_address
+from services.notifier.policy import Mail
+from services.notifier.rendering import Rendered
+from services.notifier.texts import one_line
+
+# Seven bits pass every relay; nothing is gained by 8BITMIME at this size.
+_ASCII: Final = policy.SMTP.clone(cte_type="7bit")
+_UTF8: Final = policy.SMTPUTF8
+_MAX_DISPLAY_NAME: Final = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Sender:
+    """Whom the mails are from."""
+
+    name: str
+    address: Address
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Letter:
+    """A mail that is ready to be sent.
+
+    Attributes:
+        smtputf8: the server must know RFC 6531 to take it.
+    """
+
+    message_id: str
+    sender: str = field(repr=False)
+    recipient: str = field(repr=False)
+    data: bytes = field(repr=False)
+    smtputf8: bool
+
+
+def mail_id(event_id: UUID, mail: Mail) -> UUID:
+    """What tells this mail from every other, and is the same on each attempt."""
+    return uuid5(event_id, f"{mail.template}:{mail.recipient}")
+
+
+def message_id(event_id: UUID, mail: Mail, sender: Sender) -> str:
+    """The Message-ID; the same on each attempt, so that a repeat can be recognized."""
+    return f"<{mail_id(event_id, mail)}@{sender.address.domain}>"
+
+
+def compose(
+    mail: Mail, rendered: Rendered, *, sender: Sender, event_id: UUID, now: datetime
+) -> Letter:
+    """The letter, as it will be handed to the server.
+
+    Raises:
+        ImpossibleAddress: the recipient's address cannot be one.
+    """
+    recipient = parse_address(mail.recipient)
+    smtputf8 = recipient.needs_smtputf8 or sender.address.needs_smtputf8
+    message = EmailMessage(policy=_UTF8 if smtputf8 else _ASCII)
+    message["From"] = _header_address(sender.name, sender.address)
+    message["To"] = _header_address("", recipient)
+    _set_reply_to(message, mail.reply_to, smtputf8=smtputf8)
+    message["Subject"] = rendered.subject
+    message["Date"] = now
+    message["Message-ID"] = message_id(event_id, mail, sender)
+    # Keeps out-of-office programs from answering (RFC 3834, section 5).
+    message["Auto-Submitted"] = "auto-generated"
+    message.set_content(rendered.text)
+    message.add_alternative(rendered.html, subtype="html")
+    for part in message.iter_parts():
+        del part["MIME-Version"]  # belongs to the whole message (RFC 2045, section 4)
+    return Letter(
+        message_id=message["Message-ID"],
+        sender=sender.address.spec,
+        recipient=recipient.spec,
+        data=message.as_bytes(),
+        smtputf8=smtputf8,
+    )
+
+
+def _set_reply_to(message: EmailMessage, reply_to: tuple[str, str], *, smtputf8: bool) -> None:
+    """A prospect's odd address must not make an attorney's mail impossible to send."""
+    name, text = reply_to
+    try:
+        address = parse_address(text)
+    except ImpossibleAddress:
+        return
+    if smtputf8 or not address.needs_smtputf8:
+        message["Reply-To"] = _header_address(name, address)
+
+
+def _header_address(name: str, address: Address) -> HeaderAddress:
+    return HeaderAddress(one_line(name, _MAX_DISPLAY_NAME), address.local, address.domain)
