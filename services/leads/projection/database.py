@@ -83,13 +83,9 @@ async def read_meta(connection: AsyncConnection) -> Meta | None:
 
 
 async def recreate(connection: AsyncConnection, meta: Meta) -> None:
-    """Drop everything and start empty.
-
-    The meta row goes first and comes last, so that a crash in between leaves a file that is
-    seen as unusable and dropped again.
-    """
-    await connection.run_sync(lambda sync: projection_meta.drop(sync, checkfirst=True))
-    await connection.commit()
+    """Drop everything and start empty, in one transaction."""
+    # Python's sqlite3 begins a transaction before INSERT and the like, but not before DDL.
+    await connection.exec_driver_sql("BEGIN IMMEDIATE")
     await connection.run_sync(metadata.drop_all)
     await connection.run_sync(metadata.create_all)
     await connection.execute(

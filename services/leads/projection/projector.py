@@ -92,6 +92,7 @@ class Projector:
 
     async def follow(self, stream: StreamIdentity) -> AsyncGenerator[Batch]:
         """Project, handing out each batch once it is written, while the stream is this one."""
+        await self._gate.restart(0)
         meta = await self._prepare(stream)
         await self._gate.restart(meta.position)
         loop = asyncio.get_running_loop()

@@ -93,9 +93,12 @@ any_event: st.SearchStrategy[Event] = st.one_of(
     ),
 )
 facts_in_any_order = st.lists(
-    st.builds(new, any_event, actor=st.text(max_size=10), at=st.datetimes().map(
-        lambda moment: moment.replace(tzinfo=START.tzinfo)
-    )),
+    st.builds(
+        new,
+        any_event,
+        actor=st.text(max_size=10),
+        at=st.datetimes().map(lambda moment: moment.replace(tzinfo=START.tzinfo)),
+    ),
     max_size=12,
 ).flatmap(lambda facts: st.lists(st.sampled_from(facts), max_size=20) if facts else st.just([]))
 

@@ -191,10 +191,12 @@ async def test_an_unusable_file_is_rebuilt(world: World, spoil: Callable[[World]
         await world.level()
     if spoil is not damaged:
         with sqlite3.connect(world.path) as connection:
-            connection.execute("insert into leads select 'ghost', status, first_name, last_name,"
+            connection.execute(
+                "insert into leads select 'ghost', status, first_name, last_name,"
                 " email, phone, message, resume_object, resume_file_name, resume_media_type,"
                 " resume_size, resume_sha256, submitted_at, reached_out_at, reached_out_by,"
-                " channel, note, email_key, last_name_key, search_text from leads")
+                " channel, note, email_key, last_name_key, search_text from leads"
+            )
     spoil(world)
     async with world.running():
         await world.level()
@@ -210,7 +212,7 @@ async def test_a_stream_that_is_replaced_while_running_is_noticed(world: World) 
         world.created = "2026-02-02"
         await world.happened(reached_out(), lead_id=lead)
         async with asyncio.timeout(10):
-            while world.meta()[2] != "2026-02-02":
+            while world.meta()[2] != "2026-02-02":  # noqa: ASYNC110 - a file has no event
                 await asyncio.sleep(0.01)
             await world.level()
 
@@ -259,4 +261,3 @@ async def test_erased_rows_are_overwritten_and_readers_do_not_block(world: World
     await engine.dispose()
 
     assert settings == {"secure_delete": 1, "journal_mode": "wal", "synchronous": 1}
-

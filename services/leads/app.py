@@ -1,0 +1,79 @@
+"""The composition root: settings in, application out."""
+
+import functools
+from collections.abc import AsyncIterator
+
+from aiohttp import web
+
+from libs.chassis.health import HEALTH
+from libs.chassis.lifecycle import supervise
+from libs.chassis.metrics import METRICS
+from libs.chassis.nats import JETSTREAM, nats_ctx
+from libs.chassis.web import new_app
+from libs.events.jetstream import JetStreamEventStore
+from libs.resumes import JetStreamResumeStore
+from services.leads.auth.directory import AccountDirectory
+from services.leads.auth.parts import open_auth
+from services.leads.keys import AUTH, DIRECTORY, ENGINE, GATE, RESUMES, SETTINGS, STORE
+from services.leads.metrics import ProjectionMetrics
+from services.leads.projection.database import open_engine
+from services.leads.projection.gate import PositionGate
+from services.leads.projection.lock import locked
+from services.leads.projection.projector import Projector
+from services.leads.projection.stream import read_identity
+from services.leads.readiness import check_projection, check_streams
+from services.leads.routes import history, leads, me, reached_out, resume, token
+from services.leads.routes.api import api
+from services.leads.routes.bearer import require_bearer
+from services.leads.routes.errors import ERRORS
+from services.leads.settings import LeadsSettings
+
+OPERATIONS = (token, me, leads, history, resume, reached_out)
+"""Importing these modules is what fills `api`."""
+
+
+def build_app(settings: LeadsSettings) -> web.Application:
+    """Put the service together; nothing is opened before it starts."""
+    app = new_app(settings, service="leads", errors=ERRORS)
+    app.middlewares.append(require_bearer)
+    app[SETTINGS] = settings
+    app[GATE] = PositionGate()
+    app.cleanup_ctx.append(nats_ctx(settings, "leads"))
+    app.cleanup_ctx.append(_stores)
+    app.cleanup_ctx.append(_database)
+    supervise(app, "projector", lambda: _projector(app).run())
+    api.install(app)
+    return app
+
+
+async def _stores(app: web.Application) -> AsyncIterator[None]:
+    """Open what lives in NATS."""
+    js = app[JETSTREAM]
+    app[STORE] = JetStreamEventStore(js)
+    app[RESUMES] = JetStreamResumeStore(js)
+    app[AUTH] = open_auth(js, app[SETTINGS])
+    app[DIRECTORY] = AccountDirectory(app[AUTH].accounts)
+    app[HEALTH].add("streams", functools.partial(check_streams, js))
+    yield
+
+
+async def _database(app: web.Application) -> AsyncIterator[None]:
+    """Open this replica's own file."""
+    path = app[SETTINGS].database
+    with locked(path):
+        engine = open_engine(path)
+        app[ENGINE] = engine
+        app[HEALTH].add("projection", functools.partial(check_projection, app[GATE]))
+        yield
+        await engine.dispose()
+
+
+def _projector(app: web.Application) -> Projector:
+    return Projector(
+        app[STORE],
+        app[ENGINE],
+        app[SETTINGS].database,
+        functools.partial(read_identity, app[JETSTREAM]),
+        app[GATE],
+        ProjectionMetrics(app[METRICS].registry),
+    )

@@ -1,0 +1,133 @@
+"""The two ways to get tokens, and what a new password means: no HTTP here."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from services.leads.auth import accounts
+from services.leads.auth.accounts import Account, StoredAccount, account_key
+from services.leads.auth.parts import Auth
+from services.leads.auth.sessions import SessionOver
+from services.leads.auth.tokens import Identity
+
+
+class Refused(Exception):
+    """The credentials do not fit; it is not said which part."""
+
+
+class SlowDown(Exception):
+    """Too many failures for this account: wait."""
+
+    def __init__(self, seconds: int) -> None:
+        super().__init__(seconds)
+        self.seconds = seconds
+
+
+@dataclass(frozen=True, slots=True)
+class Tokens:
+    """What a client gets; neither token shows in a `repr`."""
+
+    access: str
+    refresh: str
+
+    def __repr__(self) -> str:
+        """Show nothing."""
+        return "Tokens()"
+
+
+async def log_in(auth: Auth, email: str, password: str, now: datetime) -> Tokens:
+    """Trade an address and a password for tokens.
+
+    Raises:
+        Refused: They do not fit, or the account is not active.
+        SlowDown: There were too many failures.
+        StoreUnavailable: A bucket does not answer.
+        TooBusy: Too many log in at once.
+    """
+    stored = await authenticate(auth, account_key(email), password)
+    if not stored.account.active:
+        raise Refused
+    account = await _with_fresh_hash(auth, stored, password)
+    session_id, refresh = await auth.sessions.open(stored.key, account, now)
+    return Tokens(await auth.tokens.issue(Identity(account.id, session_id), now), refresh)
+
+
+async def authenticate(auth: Auth, key: str, password: str) -> StoredAccount:
+    """Return the account if the password fits.
+
+    Raises:
+        Refused, SlowDown, StoreUnavailable, TooBusy: As for `log_in`.
+    """
+    pause = auth.throttle.pause_left(key)
+    if pause:
+        raise SlowDown(pause)
+    stored = await accounts.find(auth.accounts, key)
+    # Counted before the slow part, so that many guesses at once do not slip through together.
+    auth.throttle.failed(key)
+    known = stored.account.password_hash if stored else None
+    fits = await auth.passwords.verify(known, password)
+    if stored is None or not fits:
+        raise Refused
+    auth.throttle.succeeded(key)
+    return stored
+
+
+async def renew(auth: Auth, refresh_token: str, now: datetime) -> Tokens:
+    """Trade a refresh token for new tokens; it can be used once.
+
+    Raises:
+        Refused: It is not the session's newest token, or the session or account is over.
+        StoreUnavailable: A bucket does not answer.
+    """
+    try:
+        found = await auth.sessions.check(refresh_token, now)
+        stored = await accounts.find(auth.accounts, found.session.account_key)
+        if stored is None or not _goes_on(stored.account, found.session.account_epoch):
+            await auth.sessions.end(found.id)
+            raise Refused
+        # Before the old token is used up: what can fail comes first.
+        access = await auth.tokens.issue(Identity(stored.account.id, found.id), now)
+        return Tokens(access, await auth.sessions.rotate(found))
+    except SessionOver:
+        raise Refused from None
+
+
+async def change_password(auth: Auth, identity: Identity, current: str, new: str) -> None:
+    """Give oneself a new password; every other session ends.
+
+    Raises:
+        Refused: The current password is another one, or the account is gone.
+        SlowDown, StoreUnavailable, TooBusy: As for `log_in`.
+        WeakPassword: The new password is too short.
+    """
+    found = await accounts.find_by_id(auth.accounts, identity.account_id)
+    if found is None:
+        raise Refused
+    stored = await authenticate(auth, found.key, current)
+    password_hash = await auth.passwords.hash(new)
+    changed = await accounts.change(
+        auth.accounts,
+        stored.key,
+        lambda account: accounts.with_new_password(account, password_hash),
+    )
+    await auth.sessions.keep(identity.session_id, changed.epoch)
+
+
+def _goes_on(account: Account, epoch: int) -> bool:
+    return account.active and account.epoch == epoch
+
+
+async def _with_fresh_hash(auth: Auth, stored: StoredAccount, password: str) -> Account:
+    """Hash again when the cost has been raised since; the password is at hand only now."""
+    old = stored.account.password_hash
+    if not auth.passwords.is_outdated(old):
+        return stored.account
+    fresh = await auth.passwords.hash(password)
+    return await accounts.change(
+        auth.accounts,
+        stored.key,
+        lambda account: (
+            account.model_copy(update={"password_hash": fresh})
+            if account.password_hash == old
+            else account
+        ),
+    )

@@ -1,0 +1,47 @@
+"""Everything that answers "who is asking", put together."""
+
+from dataclasses import dataclass
+from datetime import timedelta
+
+from nats.js import JetStreamContext
+
+from libs.chassis.buckets import Bucket as JetStreamBucket
+from services.leads.auth.accounts import ACCOUNTS, Bucket
+from services.leads.auth.passwords import Passwords
+from services.leads.auth.sessions import SESSIONS, Sessions
+from services.leads.auth.signing_keys import SIGNING_KEYS, KeyRing
+from services.leads.auth.throttle import Throttle
+from services.leads.auth.tokens import AccessTokens
+from services.leads.settings import LeadsSettings
+
+
+@dataclass(frozen=True, slots=True)
+class Auth:
+    """The parts of authentication."""
+
+    accounts: Bucket
+    passwords: Passwords
+    sessions: Sessions
+    keys: KeyRing
+    tokens: AccessTokens
+    throttle: Throttle
+
+
+def open_auth(js: JetStreamContext, settings: LeadsSettings) -> Auth:
+    """Build the parts on their buckets; nothing is read yet."""
+    keys = KeyRing(JetStreamBucket(js, SIGNING_KEYS))
+    return Auth(
+        accounts=JetStreamBucket(js, ACCOUNTS),
+        passwords=Passwords(),
+        sessions=Sessions(
+            JetStreamBucket(js, SESSIONS), timedelta(seconds=settings.session_seconds)
+        ),
+        keys=keys,
+        tokens=AccessTokens(
+            keys,
+            issuer=settings.token_issuer,
+            audience=settings.token_audience,
+            lifetime=timedelta(seconds=settings.access_token_seconds),
+        ),
+        throttle=Throttle(),
+    )

@@ -1,0 +1,28 @@
+"""What the application and a request hold, under typed keys."""
+
+from datetime import UTC, datetime
+
+from aiohttp import web
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from libs.events import EventStore
+from libs.resumes import ResumeStore
+from services.leads.auth.directory import AccountDirectory
+from services.leads.auth.parts import Auth
+from services.leads.auth.tokens import Identity
+from services.leads.projection.gate import PositionGate
+from services.leads.settings import LeadsSettings
+
+SETTINGS = web.AppKey("settings", LeadsSettings)
+STORE = web.AppKey("store", EventStore)
+RESUMES = web.AppKey("resumes", ResumeStore)
+ENGINE = web.AppKey("engine", AsyncEngine)
+GATE = web.AppKey("gate", PositionGate)
+AUTH = web.AppKey("auth", Auth)
+DIRECTORY = web.AppKey("directory", AccountDirectory)
+IDENTITY = web.RequestKey("identity", Identity)
+
+
+def now() -> datetime:
+    """Return the time (UTC); commands carry it into the pure core."""
+    return datetime.now(UTC)

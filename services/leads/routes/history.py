@@ -1,0 +1,36 @@
+"""`GET /leads/{id}/history`: from the log itself."""
+
+from aiohttp import web
+
+from libs.chassis.api import path_uuid
+from services.leads.keys import DIRECTORY, STORE
+from services.leads.lead import LeadUnknown
+from services.leads.models import History
+from services.leads.routes.api import POSITION_PARAMETER, api
+from services.leads.routes.positions import wait_for_position
+from services.leads.routes.responses import model_response
+from services.leads.views import account_id_of, history_entry
+
+
+@api.operation(
+    "GET",
+    "/leads/{id}/history",
+    summary="Show what happened to a lead",
+    description="Every fact, oldest first: who did what, when. Mails are facts too.",
+    responses={200: History},
+    security=True,
+    tags=["leads"],
+    parameters=[POSITION_PARAMETER],
+)
+async def show_history(request: web.Request) -> web.Response:
+    """Answer the lead's facts."""
+    lead_id = path_uuid(request, "id")
+    await wait_for_position(request)
+    history = await request.app[STORE].load(lead_id)
+    if not history.found:
+        raise LeadUnknown
+    actors = (account_id_of(event.actor) for event in history.events)
+    names = await request.app[DIRECTORY].names(actors)
+    return model_response(
+        History(items=[history_entry(event, names.get) for event in history.events])
+    )
