@@ -12,7 +12,7 @@ from typing import Any, Literal
 import structlog
 from structlog.typing import EventDict, Processor, WrappedLogger
 
-from libs.chassis.tracebacks import describe
+from libs.chassis.tracebacks import as_text, describe
 
 Level = Literal["debug", "info", "warning", "error"]
 Format = Literal["auto", "json", "console"]
@@ -51,6 +51,8 @@ def configure_logging(service: str, level: Level = "info", format: Format = "aut
     root.handlers[:] = [handler]
     root.setLevel(threshold)
     logging.captureWarnings(capture=True)
+    # It writes addresses and query strings; the chassis has an access line of its own.
+    logging.getLogger("aiohttp.access").setLevel(logging.CRITICAL)
 
 
 def _stdout_logger(*_: Any) -> structlog.WriteLogger:
@@ -73,7 +75,7 @@ def _shared(service: str) -> list[Processor]:
 
 def _final(*, console: bool) -> list[Processor]:
     if console:
-        return [structlog.dev.ConsoleRenderer(colors=True)]
+        return [_exception_as_text, structlog.dev.ConsoleRenderer(colors=sys.stdout.isatty())]
     return [structlog.processors.JSONRenderer(ensure_ascii=True)]
 
 
@@ -85,6 +87,12 @@ def _describe_exception(_: WrappedLogger, __: str, event: EventDict) -> EventDic
     error = exc_info[1] if isinstance(exc_info, tuple) else exc_info
     if isinstance(error, BaseException):
         event["exception"] = describe(error)
+    return event
+
+
+def _exception_as_text(_: WrappedLogger, __: str, event: EventDict) -> EventDict:
+    if "exception" in event:
+        event["exception"] = as_text(event["exception"])
     return event
 
 

@@ -168,8 +168,10 @@ def _mapped(
     for kind in type(error).__mro__:
         if kind in table:
             problem = table[kind](error)
-            if problem.status >= _SERVER_ERROR:
-                log.warning("request failed", problem=problem.slug, exc_info=error)
+            # A row may also catch a fault of ours (a model refusing what we stored, say), so
+            # where it came from stays visible.
+            write = log.warning if problem.status >= _SERVER_ERROR else log.debug
+            write("answered with a problem", problem=problem.slug, exc_info=error)
             return problem
     log.error("unexpected error", exc_info=error)
     return Problem(

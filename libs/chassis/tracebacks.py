@@ -1,6 +1,7 @@
 """What may be written about an exception [pure]: its type and where it came from."""
 
 import traceback
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,15 @@ def describe(error: BaseException) -> dict[str, Any]:
     if causes := _causes(error):
         description["causes"] = causes
     return description
+
+
+def as_text(description: Mapping[str, Any]) -> str:
+    """Return a description for people, the innermost frame last, then the causes."""
+    message = description.get("message")
+    head = description["type"] + (f": {message}" if message else "")
+    lines = [head, *(f"  at {frame}" for frame in description["frames"])]
+    lines += [f"caused by {as_text(cause)}" for cause in description.get("causes", ())]
+    return "\n".join(lines)
 
 
 def type_name(error: BaseException) -> str:
