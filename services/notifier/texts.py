@@ -14,7 +14,7 @@ _WIDTH: Final = 72
 # Lets a name look like another one: U+202A to U+202E and U+2066 to U+2069 (UAX #9).
 _BIDI_CONTROLS: Final = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 _SPACES: Final = re.compile(r"\s+")
-_NAME_MARKS: Final = frozenset(" '’-.\u200c\u200d")
+_NAME_MARKS: Final = frozenset(" '\u2019-.\u200c\u200d")
 # "x.yz": mail programs turn it into a link.
 _LINK: Final = re.compile(r"\w\w\.\w\w")
 _QUOTED: Final = re.compile(r"(?:> ?|\s)*")

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import trustme
-from aiosmtpd.smtp import SMTP, AuthResult, Envelope, LoginPassword, Session
+from aiosmtpd.smtp import MISSING, SMTP, AuthResult, Envelope, LoginPassword, Session
 
 USERNAME = "leadlog"
 PASSWORD = "app-password-7"
@@ -59,7 +59,7 @@ class Received:
 
     @property
     def message(self) -> EmailMessage:
-        return message_from_bytes(self.data, _class=EmailMessage, policy=policy.SMTP)  # type: ignore[arg-type]
+        return message_from_bytes(self.data, _class=EmailMessage, policy=policy.SMTP)
 
 
 @dataclass
@@ -120,13 +120,13 @@ class SmtpServer:
     def open_connections(self) -> int:
         return len(self._open)
 
-    async def wait_until(self, condition: Callable[[], bool], timeout: float = 20) -> None:
+    async def wait_until(self, condition: Callable[[], bool], within: float = 20) -> None:
         """Until something this server sees makes the condition true."""
-        async with asyncio.timeout(timeout), self._changed:
+        async with asyncio.timeout(within), self._changed:
             await self._changed.wait_for(condition)
 
-    async def wait_for(self, count: int, timeout: float = 20) -> list[Received]:
-        await self.wait_until(lambda: len(self.messages) >= count, timeout)
+    async def wait_for(self, count: int, within: float = 20) -> list[Received]:
+        await self.wait_until(lambda: len(self.messages) >= count, within)
         return list(self.messages)
 
     def to(self, recipient: str) -> list[Received]:
@@ -230,15 +230,11 @@ class _Handler:
     def __init__(self, server: SmtpServer) -> None:
         self._server = server
 
-    async def handle_AUTH(  # noqa: N802 - aiosmtpd's name
-        self, protocol: _Protocol, session: Session, envelope: Envelope, args: list[str]
-    ) -> Any:
-        from aiosmtpd.smtp import MISSING  # noqa: PLC0415 - only here
-
+    async def handle_AUTH(self, protocol: _Protocol, *_: object) -> Any:  # noqa: N802 - aiosmtpd's
         return await protocol.act("auth") or MISSING
 
     async def handle_MAIL(  # noqa: N802
-        self, protocol: _Protocol, session: Session, envelope: Envelope, address: str, options: Any
+        self, protocol: _Protocol, _: Session, envelope: Envelope, address: str, options: Any
     ) -> str:
         self._server.commands.append("MAIL")
         envelope.mail_options = list(options)
@@ -248,7 +244,7 @@ class _Handler:
         return "250 OK"
 
     async def handle_RCPT(  # noqa: N802
-        self, protocol: _Protocol, session: Session, envelope: Envelope, address: str, options: Any
+        self, protocol: _Protocol, _: Session, envelope: Envelope, address: str, __: Any
     ) -> str:
         self._server.commands.append("RCPT")
         if (answer := await protocol.act("rcpt", address)) is not None:
@@ -257,15 +253,11 @@ class _Handler:
         envelope.rcpt_tos.append(address)
         return "250 OK"
 
-    async def handle_NOOP(  # noqa: N802
-        self, protocol: _Protocol, session: Session, envelope: Envelope, arg: str
-    ) -> str:
+    async def handle_NOOP(self, *_: object) -> str:  # noqa: N802
         self._server.commands.append("NOOP")
         return "250 OK"
 
-    async def handle_QUIT(  # noqa: N802
-        self, protocol: _Protocol, session: Session, envelope: Envelope
-    ) -> str:
+    async def handle_QUIT(self, *_: object) -> str:  # noqa: N802
         self._server.quits += 1
         await self._server.happened()
         return "221 Bye"
@@ -289,7 +281,8 @@ def _received(
         protocol.transport is not None
         and protocol.transport.get_extra_info("sslcontext") is not None
     )
-    user = session.auth_data.login.decode() if session.authenticated else None
+    login = getattr(session.auth_data, "login", None)
+    user = login.decode() if session.authenticated and login else None
     content = envelope.original_content or b""
     return Received(
         envelope.mail_from or "",

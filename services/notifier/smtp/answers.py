@@ -15,7 +15,6 @@ from aiosmtplib import (
     SMTPException,
     SMTPResponseException,
     SMTPServerDisconnected,
-    SMTPTimeoutError,
 )
 
 MAX_REPLY: Final = 300
@@ -79,16 +78,11 @@ def judge(stage: Stage, error: Exception) -> DeliveryError:
     match error:
         case SMTPResponseException(code=code, message=message):
             return kind_of(stage, code)(stage, code, redacted(message))
-        case SMTPTimeoutError() | TimeoutError():
-            return Deferred(stage, None, "no answer in time")
-        case SMTPServerDisconnected():
-            return Deferred(stage, None, "the connection was lost")
-        case OSError():
-            return Deferred(stage, None, redacted(str(error)))
-        case SMTPException():  # the server does not offer what the settings ask for
+        case SMTPException() if not isinstance(error, OSError):
+            # The server does not offer what the settings ask for.
             return Misconfigured(stage, None, redacted(str(error)))
         case _:
-            return Deferred(stage, None, type(error).__name__)
+            return Deferred(stage, None, _silence(error))
 
 
 def kind_of(stage: Stage, code: int) -> type[DeliveryError]:
@@ -102,6 +96,18 @@ def kind_of(stage: Stage, code: int) -> type[DeliveryError]:
             return Refused
         case _:
             return Misconfigured
+
+
+def _silence(error: Exception) -> str:
+    match error:
+        case TimeoutError():  # aiosmtplib's is one, as its "disconnected" is a ConnectionError
+            return "no answer in time"
+        case SMTPServerDisconnected():
+            return "the connection was lost"
+        case OSError():
+            return redacted(str(error))
+        case _:
+            return type(error).__name__
 
 
 def redacted(reply: str) -> str:

@@ -150,10 +150,10 @@ class Connection:
         except (SMTPException, OSError):
             self.abort()
 
-    async def alive(self, timeout: float) -> bool:
-        """Ask the server whether it is still there; seconds to wait for its answer."""
+    async def alive(self, within: float) -> bool:
+        """Ask the server whether it is still there; its answer must come within so many seconds."""
         try:
-            await self._client.noop(timeout=timeout)
+            await self._client.noop(timeout=within)
         except (SMTPException, OSError):
             self.abort()
             return False

@@ -1,0 +1,100 @@
+"""The composition root: settings in, application out."""
+
+import functools
+from collections.abc import AsyncIterator
+from typing import Final
+
+from aiohttp import web
+
+from libs.chassis.buckets import Bucket
+from libs.chassis.health import HEALTH
+from libs.chassis.lifecycle import supervise
+from libs.chassis.metrics import METRICS
+from libs.chassis.nats import JETSTREAM, nats_ctx, wait_connected
+from libs.chassis.web import new_app
+from libs.events import ConsumeOptions, Part
+from libs.events.dead_letters import DeadLetters
+from libs.events.jetstream import JetStreamEventStore
+from services.notifier.delivery import CONSUMER, GRACE_SECONDS, Desk
+from services.notifier.handler import Notifier, RetryPolicy
+from services.notifier.keys import MAIL_METRICS, POOL, SETTINGS
+from services.notifier.ledger import BUCKET, Ledger
+from services.notifier.metrics import MailMetrics
+from services.notifier.readiness import (
+    check_consumer,
+    check_streams,
+    mail_server_state,
+    watch_lag,
+)
+from services.notifier.rendering import Renderer
+from services.notifier.settings import NotifierSettings
+from services.notifier.smtp.pool import SmtpPool
+
+SERVICE: Final = "notifier"
+
+
+def build_app(settings: NotifierSettings) -> web.Application:
+    """Put the service together; nothing is opened before it starts."""
+    app = new_app(settings, service=SERVICE, errors={})
+    app[SETTINGS] = settings
+    app[MAIL_METRICS] = MailMetrics(app[METRICS].registry)
+    app.cleanup_ctx.append(nats_ctx(settings, SERVICE))
+    app.cleanup_ctx.append(_mail_server)
+    app.cleanup_ctx.append(_checks)
+    supervise(app, "lag", functools.partial(_watch_lag, app))
+    supervise(
+        app, "consumer", functools.partial(_consume, app), stop_seconds=settings.shutdown_seconds
+    )
+    return app
+
+
+async def _mail_server(app: web.Application) -> AsyncIterator[None]:
+    """Keep connections to the mail server."""
+    settings = app[SETTINGS]
+    pool = SmtpPool(
+        settings.server,
+        connections=settings.smtp_connections,
+        on_state=app[MAIL_METRICS].server_state,
+    )
+    async with pool:
+        app[POOL] = pool
+        yield
+
+
+async def _checks(app: web.Application) -> AsyncIterator[None]:
+    """Let ``/readyz`` say what is missing."""
+    js, health = app[JETSTREAM], app[HEALTH]
+    health.add("streams", functools.partial(check_streams, js))
+    health.add("durable", functools.partial(check_consumer, js))
+    health.add("smtp", functools.partial(mail_server_state, app[POOL]))
+    yield
+
+
+async def _consume(app: web.Application) -> None:
+    settings, js = app[SETTINGS], app[JETSTREAM]
+    store = JetStreamEventStore(js)
+    renderer = Renderer()
+    renderer.check()
+    desk = Desk(
+        store=store,
+        ledger=Ledger(Bucket(js, BUCKET)),
+        dead_letters=DeadLetters(js),
+        postman=app[POOL],
+        renderer=renderer,
+        sender=settings.sender,
+        metrics=app[MAIL_METRICS],
+    )
+    retry = RetryPolicy(settings.retry_base_seconds, settings.retry_cap_seconds)
+    notifier = Notifier(desk, settings.firm, retry)
+    options = ConsumeOptions(
+        concurrency=settings.concurrency,
+        # What is left of the time to stop belongs to mails that were cut short, and to QUIT.
+        drain_seconds=max(1.0, settings.shutdown_seconds - 2 * GRACE_SECONDS),
+    )
+    await wait_connected(app)
+    await store.consume(CONSUMER, {Part.SUBMISSION}, notifier.handle, options=options)
+
+
+async def _watch_lag(app: web.Application) -> None:
+    await wait_connected(app)
+    await watch_lag(app[JETSTREAM], app[MAIL_METRICS])
