@@ -38,6 +38,17 @@ class Entry:
     revision: int
 
 
+def key_subject(bucket: str, key: str) -> str:
+    """The subject that a key is stored under (pure).
+
+    Raises:
+        ValueError: the key has other characters than letters, digits and ``_=.-``.
+    """
+    if not key or not key.isascii() or not all(c.isalnum() or c in "_=.-" for c in key):
+        raise ValueError("a bucket's key is made of letters, digits and _=.-")
+    return f"$KV.{bucket}.{key}"
+
+
 class Bucket:
     """One KV bucket; every call is safe against a lost answer.
 
@@ -49,7 +60,7 @@ class Bucket:
         self._js = js
         self._client = js._nc  # noqa: SLF001 - nats-py has no public way from a context
         self._stream = f"KV_{name}"
-        self._prefix = f"$KV.{name}."
+        self._name = name
 
     async def get(self, key: str) -> Entry | None:
         """The newest entry of a key, or None. The leader answers, so it is never stale."""
@@ -98,17 +109,16 @@ class Bucket:
 
     async def keys(self) -> list[str]:
         """The keys that hold a value, in the order in which they were written."""
-        messages = await get_batch(self._client, self._stream, f"{self._prefix}>")
+        prefix = f"$KV.{self._name}."
+        messages = await get_batch(self._client, self._stream, f"{prefix}>")
         return [
-            message.subject.removeprefix(self._prefix)
+            message.subject.removeprefix(prefix)
             for message in messages
             if _OPERATION not in message.headers
         ]
 
     def _subject(self, key: str) -> str:
-        if not key or not all(c.isalnum() or c in "_=.-" for c in key) or not key.isascii():
-            raise ValueError("a bucket's key is made of letters, digits and _=.-")
-        return self._prefix + key
+        return key_subject(self._name, key)
 
     async def _write(self, key: str, value: bytes, *, expected: int) -> int:
         # The message id makes a repeat after a lost answer find itself; on a single server

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator, Collection, Sequence
+from collections.abc import AsyncGenerator, Collection, Sequence
 from typing import Final
 from uuid import UUID, uuid4
 
@@ -12,6 +12,7 @@ from nats.js.errors import NotFoundError
 
 from libs.chassis.jetstream import (
     ATTEMPT_SECONDS,
+    DEADLINE_SECONDS,
     DuplicateInBatch,
     StoredMessage,
     WrongSequence,
@@ -45,12 +46,15 @@ _log = structlog.get_logger(__name__)
 class JetStreamEventStore:
     """``libs.events.store.EventStore`` on the stream LEADS.
 
+    ``deadline_seconds`` bounds each call; see docs/adr/0003.
+
     Attributes:
         skipped: how many messages were passed over, by reason (``unknown``, ``undecodable``).
     """
 
-    def __init__(self, js: JetStreamContext) -> None:
+    def __init__(self, js: JetStreamContext, *, deadline_seconds: float = DEADLINE_SECONDS) -> None:
         self._js = js
+        self._deadline = deadline_seconds
         self._client = js._nc  # noqa: SLF001 - nats-py has no public way from a context
         self._dead_letters = DeadLetters(js)
         self.skipped: Counter[str] = Counter()
@@ -80,10 +84,10 @@ class JetStreamEventStore:
         encoded[0][0].update({_EXPECTED: str(expected), _EXPECTED_SUBJECT: subject})
         if len(encoded) == 1:
             headers, payload = encoded[0]
-            ack = await publish(self._js, subject, payload, headers)
+            ack = await publish(self._js, subject, payload, headers, deadline=self._deadline)
         else:
             messages = [(subject, payload, headers) for headers, payload in encoded]
-            ack = await publish_batch(self._js, messages, str(uuid4()))
+            ack = await publish_batch(self._js, messages, str(uuid4()), deadline=self._deadline)
         if ack.duplicate:
             # A duplicate is found by its id alone, whatever part and place it stands at.
             raise WrongSequence
@@ -113,11 +117,13 @@ class JetStreamEventStore:
                 return None
             return StoredMessage(subject, raw.seq or 0, raw.headers or {}, raw.data or b"")
 
-        return await with_retries(self._client, attempt)
+        return await with_retries(self._client, attempt, deadline=self._deadline)
 
     async def load(self, lead_id: UUID) -> History:
         """See ``EventStore.load``."""
-        messages = await get_batch(self._client, STREAM, _lead_filter(lead_id))
+        messages = await get_batch(
+            self._client, STREAM, _lead_filter(lead_id), deadline=self._deadline
+        )
         lasts: dict[Part, int] = {}
         events = []
         for message in messages:
@@ -150,11 +156,11 @@ class JetStreamEventStore:
                 info = await self._js.stream_info(STREAM)
             return info.state.last_seq
 
-        return await with_retries(self._client, attempt)
+        return await with_retries(self._client, attempt, deadline=self._deadline)
 
     def catch_up(
         self, *, after: int, parts: Collection[Part] | None = None, batch_size: int = 1000
-    ) -> AsyncIterator[Batch]:
+    ) -> AsyncGenerator[Batch, None]:
         """See ``EventStore.catch_up``."""
         return catch_up(
             self._js,

@@ -6,7 +6,7 @@ the consumer is gone, a new consumer (under a new name) starts after the last go
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Collection
+from collections.abc import AsyncGenerator, Callable, Collection
 from dataclasses import dataclass
 from typing import Final
 from uuid import uuid4
@@ -56,7 +56,7 @@ async def catch_up(
     after: int,
     parts: Collection[Part] | None,
     batch_size: int,
-) -> AsyncIterator[Batch]:
+) -> AsyncGenerator[Batch, None]:
     """See ``EventStore.catch_up``."""
     reader = _Reader(js, dead_letters, skip, filters_of(parts), after, batch_size)
     while True:
@@ -120,7 +120,7 @@ class _Reader:
         except (APIError, nats.errors.Error, TimeoutError):
             return  # it is gone, or the server forgets it after its inactive threshold
 
-    async def batches(self, consumer: _Consumer) -> AsyncIterator[Batch]:
+    async def batches(self, consumer: _Consumer) -> AsyncGenerator[Batch, None]:
         idle = 0
         while True:
             messages = await self._fetch(consumer)

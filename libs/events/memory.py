@@ -1,7 +1,7 @@
 """The event store in memory: the same contract, for tests of what is built on it."""
 
 import asyncio
-from collections.abc import AsyncIterator, Collection, Sequence
+from collections.abc import AsyncGenerator, Collection, Sequence
 from uuid import UUID
 
 from libs.events.backoff import full_jitter
@@ -68,7 +68,7 @@ class MemoryEventStore:
 
     async def catch_up(
         self, *, after: int, parts: Collection[Part] | None = None, batch_size: int = 1000
-    ) -> AsyncIterator[Batch]:
+    ) -> AsyncGenerator[Batch, None]:
         """See ``EventStore.catch_up``."""
         position = after
         while True:

@@ -1,6 +1,6 @@
 """What an event store does: the contract that every implementation keeps."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Collection, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 from uuid import UUID
@@ -137,7 +137,7 @@ class EventStore(Protocol):
 
     def catch_up(
         self, *, after: int, parts: Collection[Part] | None = None, batch_size: int = 1000
-    ) -> AsyncIterator[Batch]:
+    ) -> AsyncGenerator[Batch, None]:
         """Every event after a position, in order, and then each new one, without end."""
         ...
 

@@ -1,0 +1,49 @@
+from dataclasses import replace
+
+from nats.js import JetStreamContext
+
+from libs.events.topology import declared, missing, provision
+
+
+async def test_everything_is_created_once(js: JetStreamContext) -> None:
+    again = await provision(js)  # the fixture has provisioned before
+    assert (again.created, again.changed, again.differences) == ((), (), ())
+    assert await missing(js) == []
+    names = {stream.config.name for stream in await js.streams_info()}
+    assert names == {stream.name for stream in declared()}
+    assert {"LEADS", "DEAD_LETTERS", "OBJ_RESUMES", "KV_ACCOUNTS", "KV_MAIL_LEDGER"} <= names
+
+
+async def test_what_is_missing_is_named_and_created(js: JetStreamContext) -> None:
+    await js.delete_stream("KV_SESSIONS")
+    assert await missing(js) == ["KV_SESSIONS"]
+    assert (await provision(js)).created == ("KV_SESSIONS",)
+
+
+async def test_a_difference_is_reported_and_left_alone_until_told(js: JetStreamContext) -> None:
+    info = await js.stream_info("KV_IDEMPOTENCY")
+    await js.update_stream(replace(info.config, max_age=7200.0, description="the operator's"))
+
+    reported = await provision(js)
+    [difference] = reported.differences
+    assert (difference.stream, difference.field) == ("KV_IDEMPOTENCY", "max_age")
+    assert (difference.actual, difference.wanted) == ("7200.0", "86400.0")
+    assert (await js.stream_info("KV_IDEMPOTENCY")).config.max_age == 7200.0
+
+    applied = await provision(js, apply=True)
+    assert applied.changed == ("KV_IDEMPOTENCY",)
+    assert applied.differences == ()
+    after = (await js.stream_info("KV_IDEMPOTENCY")).config
+    assert after.max_age == 86400.0
+    assert after.description == "the operator's"
+
+
+async def test_buckets_and_resumes_are_what_nats_own_client_takes_them_for(
+    js: JetStreamContext,
+) -> None:
+    bucket = await js.key_value("SETTINGS")
+    await bucket.put("a", b"1")
+    assert (await bucket.get("a")).value == b"1"
+    objects = await js.object_store("RESUMES")
+    await objects.put("x", b"bytes")
+    assert (await objects.get("x")).data == b"bytes"
