@@ -1,6 +1,5 @@
 """`leadlog rebuild`: throw this replica's copy away and make it again from the log."""
 
-import os
 import ssl
 from collections.abc import Callable
 from contextlib import aclosing
@@ -66,7 +65,7 @@ async def rebuild(settings: LeadsSettings, on_progress: OnProgress = lambda *_: 
         finally:
             await client.close()
         remove(settings.database)
-        os.replace(fresh, settings.database)
+        fresh.replace(settings.database)
         return position
 
 

@@ -1,0 +1,168 @@
+"""Replicas of the service, prospects that submit, and attorneys that log in."""
+
+import asyncio
+import hashlib
+from collections.abc import Awaitable, Callable
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+from uuid import UUID, uuid4
+
+from aiohttp import ClientResponse
+from aiohttp.test_utils import TestClient, TestServer
+from nats.js import JetStreamContext
+
+from libs.chassis.buckets import Bucket
+from libs.events import Event, LeadSubmitted, NewEvent, Part, ResumeRef, new_id
+from libs.events.jetstream import JetStreamEventStore
+from libs.resumes import JetStreamResumeStore
+from services.leads.app import build_app
+from services.leads.auth.accounts import create_account
+from services.leads.settings import LeadsSettings
+
+PASSWORD = "correct horse battery"
+Client = TestClient[Any, Any]
+
+
+@dataclass
+class Attorney:
+    """Somebody who is logged in at one replica."""
+
+    client: Client
+    access: str
+    refresh: str
+    account_id: str = ""
+
+    def _headers(self, headers: dict[str, str] | None) -> dict[str, str]:
+        return {"Authorization": f"Bearer {self.access}", **(headers or {})}
+
+    async def get(self, path: str, headers: dict[str, str] | None = None, **kw: Any) -> Any:
+        return await self.client.get(path, headers=self._headers(headers), **kw)
+
+    async def post(self, path: str, headers: dict[str, str] | None = None, **kw: Any) -> Any:
+        return await self.client.post(path, headers=self._headers(headers), **kw)
+
+    def at(self, client: Client) -> "Attorney":
+        return Attorney(client, self.access, self.refresh, self.account_id)
+
+
+@dataclass
+class World:
+    url: str
+    js: JetStreamContext
+    folder: Path
+    stack: AsyncExitStack
+    replicas: int = 0
+    store: JetStreamEventStore = field(init=False)
+    resumes: JetStreamResumeStore = field(init=False)
+    accounts: Bucket = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.store = JetStreamEventStore(self.js)
+        self.resumes = JetStreamResumeStore(self.js)
+        self.accounts = Bucket(self.js, "ACCOUNTS")
+
+    def settings(self, name: str, **more: Any) -> LeadsSettings:
+        values: dict[str, Any] = {
+            "nats_url": [self.url],
+            "database": self.folder / name / "leads.sqlite",
+            "metrics_port": 0,
+            "http_port": 0,
+        }
+        return LeadsSettings(**{**values, **more})
+
+    async def replica(self, name: str = "", **more: Any) -> Client:
+        """Start a replica and wait until it is ready."""
+        self.replicas += 1
+        settings = self.settings(name or f"replica-{self.replicas}", **more)
+        client: Client = TestClient(TestServer(build_app(settings)))
+        await self.stack.enter_async_context(client)
+        await until(lambda: _is_ready(client))
+        return client
+
+    async def attorney(
+        self, client: Client, email: str = "lena@firm.example", name: str = "Lena Weber"
+    ) -> Attorney:
+        """Make an account and log in."""
+        account, _ = await create_account(self.accounts, email, name, PASSWORD)
+        answer = await log_in(client, email, PASSWORD)
+        assert answer.status == 200, await answer.text()
+        tokens = await answer.json()
+        return Attorney(client, tokens["access_token"], tokens["refresh_token"], account.id)
+
+    async def submit(
+        self,
+        first_name: str = "Ada",
+        last_name: str = "Lovelace",
+        email: str = "ada@example.org",
+        *,
+        content: bytes = b"%PDF-1.7 made up",
+        file_name: str = "cv.pdf",
+        at: datetime | None = None,
+    ) -> UUID:
+        """Do what intake does with a form."""
+        lead_id = new_id()
+        digest = hashlib.sha256(content).hexdigest()
+        name = await self.resumes.put(lead_id, [content], size=len(content), sha256=digest)
+        resume = ResumeRef(
+            object=name,
+            file_name=file_name,
+            media_type="application/pdf",
+            size=len(content),
+            sha256=digest,
+        )
+        event = LeadSubmitted(
+            first_name=first_name, last_name=last_name, email=email, resume=resume
+        )
+        await self.append(lead_id, event, at=at)
+        return lead_id
+
+    async def append(
+        self, lead_id: UUID, event: Event, *, actor: str = "prospect", at: datetime | None = None
+    ) -> int:
+        new = NewEvent(
+            event=event,
+            id=uuid4(),
+            time=at or datetime.now(UTC),
+            source="/leadlog/test",
+            actor=actor,
+        )
+        history = await self.store.load(lead_id)
+        appended = await self.store.append(
+            lead_id, event.part, [new], expected=history.last(event.part)
+        )
+        return appended.position
+
+    async def handled(self, lead_id: UUID) -> int:
+        """Count the facts on a lead's handling part."""
+        events = (await self.store.load(lead_id)).events
+        return sum(event.part is Part.HANDLING for event in events)
+
+    async def level(self, attorney: Attorney) -> None:
+        """Wait until the attorney's replica has seen everything in the log."""
+        position = await self.store.last_position()
+        answer = await attorney.get("/leads?limit=1", {"Leadlog-Position": str(position)})
+        assert answer.status == 200, await answer.text()
+
+
+async def log_in(client: Client, email: str, password: str) -> ClientResponse:
+    form = {"grant_type": "password", "username": email, "password": password}
+    return await client.post("/auth/token", data=form)
+
+
+async def renew(client: Client, refresh_token: str) -> ClientResponse:
+    form = {"grant_type": "refresh_token", "refresh_token": refresh_token}
+    return await client.post("/auth/token", data=form)
+
+
+async def until(condition: Callable[[], Awaitable[bool]], seconds: float = 20) -> None:
+    """Wait until a condition holds; fail when it does not within some seconds."""
+    async with asyncio.timeout(seconds):
+        while not await condition():
+            await asyncio.sleep(0.02)
+
+
+async def _is_ready(client: Client) -> bool:
+    return (await client.get("/readyz")).status == 200
