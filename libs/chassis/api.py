@@ -94,6 +94,9 @@ class Api:
             parameters: request headers, cookies, and path parameters that are no UUID.
             operation_id: the default is the handler's name.
             extra: merged into the operation's OpenAPI object.
+
+        Raises:
+            ValueError: another operation has the same id.
         """
 
         def register(handler: H) -> H:
@@ -115,6 +118,9 @@ class Api:
                 parameters=parameters,
                 extra=extra or {},
             )
+            if any(other.operation_id == operation.operation_id for other in self.operations):
+                msg = f"two operations are named {operation.operation_id!r}; set operation_id"
+                raise ValueError(msg)
             self.operations.append(operation)
             return handler
 

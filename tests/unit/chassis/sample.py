@@ -1,6 +1,5 @@
 """A small service that the tests drive."""
 
-from datetime import datetime
 from typing import Annotated, Any
 from uuid import UUID
 
@@ -19,7 +18,7 @@ from libs.chassis.api import (
     path_uuid,
 )
 from libs.chassis.errors import StoreUnavailable
-from libs.chassis.fields import Line
+from libs.chassis.fields import Instant, Line
 from libs.chassis.problems import ErrorTable, Problem
 from libs.chassis.settings import ServiceSettings
 from libs.chassis.web import new_app
@@ -44,14 +43,14 @@ class Search(BaseModel):
 
     limit: int = Field(50, ge=1, le=200, description="At most this many.")
     text: Annotated[Line, Field(max_length=40)] | None = None
-    since: datetime | None = Field(None, description="Not older than this.")
+    since: Instant | None = Field(None, description="Not older than this.")
 
 
 class NewThing(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True)
 
     name: Line = Field(min_length=1, max_length=20, description="What it is called.")
-    size: int | None = Field(None, ge=0, le=1000)
+    fragile: bool = False
 
 
 class Thing(NewThing):
@@ -146,7 +145,7 @@ async def fail(request: web.Request) -> web.Response:
         case "bug":
             raise RuntimeError(text)
         case "model":
-            NewThing.model_validate({"name": text * 30, "size": text})
+            NewThing.model_validate({"name": text * 30, "fragile": text})
         case "table":
             raise MoreAlarming(text)
         case "store":
