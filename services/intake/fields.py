@@ -51,7 +51,7 @@ def _email(value: str) -> str:
     if len(address) > EMAIL_MAX:
         raise _refuse(f"An email address has at most {EMAIL_MAX} characters.")
     try:
-        normalized = validate_email(address, check_deliverability=False).normalized
+        normalized = validate_email(address, check_deliverability=False, strict=True).normalized
     except EmailNotValidError:
         # The library's reason can quote the address; ours must not.
         raise _refuse(

@@ -1,0 +1,71 @@
+"""Stand-ins for what intake writes to, and a way to make them fail."""
+
+from collections.abc import Iterable, Sequence
+from uuid import UUID
+
+from libs.chassis.buckets import Entry, KeyExists
+from libs.events import Appended, NewEvent, Part, StoreUnavailable
+from libs.events.memory import MemoryEventStore
+from libs.resumes import MemoryResumeStore
+
+
+class MemoryClaims:
+    """A bucket's two operations, in one process."""
+
+    def __init__(self) -> None:
+        self.values: dict[str, bytes] = {}
+        self.down = False
+
+    async def create(self, key: str, value: bytes) -> int:
+        if self.down:
+            raise StoreUnavailable
+        if key in self.values:
+            raise KeyExists(key)
+        self.values[key] = value
+        return len(self.values)
+
+    async def get(self, key: str) -> Entry | None:
+        value = self.values.get(key)
+        return None if value is None else Entry(value, 1)
+
+
+class FaultyEventStore(MemoryEventStore):
+    """Raises what it is told to, before or after the write."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.before: Exception | None = None
+        self.after: Exception | None = None
+
+    async def append(
+        self, lead_id: UUID, part: Part, events: Sequence[NewEvent], *, expected: int
+    ) -> Appended:
+        if self.before:
+            raise self.before
+        appended = await super().append(lead_id, part, events, expected=expected)
+        if self.after:
+            raise self.after
+        return appended
+
+
+class TrackedResumes(MemoryResumeStore):
+    """Knows which objects are there."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.there: set[str] = set()
+        self.delete_fails = False
+        self.put_fails = False
+
+    async def put(self, lead_id: UUID, chunks: Iterable[bytes], *, size: int, sha256: str) -> str:
+        if self.put_fails:
+            raise StoreUnavailable
+        name = await super().put(lead_id, chunks, size=size, sha256=sha256)
+        self.there.add(name)
+        return name
+
+    async def delete(self, object_name: str) -> None:
+        if self.delete_fails:
+            raise StoreUnavailable
+        await super().delete(object_name)
+        self.there.discard(object_name)
