@@ -5,13 +5,13 @@ The format is the OpenAPI Specification's, https://spec.openapis.org/oas/v3.1.1
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from http import HTTPStatus
 from typing import Any
 
 from libs.chassis.operations import Header, Operation, Parameter, ResponseSpec
 from libs.chassis.problems import PROBLEM_JSON
 from libs.chassis.request_id import HEADER
 from libs.chassis.schemas import PROBLEM_SCHEMA, Schemas, inline_schema
+from libs.chassis.status import phrase
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 _PATH_PARAMETER = re.compile(r"\{(\w+)(?::[^{}]*)?\}")
@@ -138,7 +138,7 @@ def _problem_statuses(operation: Operation) -> set[int]:
 def _response(status: int, spec: ResponseSpec, schemas: Schemas) -> dict[str, Any]:
     headers = {**spec.headers, HEADER: _REQUEST_ID}
     described: dict[str, Any] = {
-        "description": spec.description or HTTPStatus(status).phrase,
+        "description": spec.description or phrase(status),
         "headers": {
             name: {"description": header.description, "schema": dict(header.schema)}
             for name, header in headers.items()

@@ -14,6 +14,7 @@ from pydantic import ValidationError
 
 from libs.chassis.errors import StoreUnavailable
 from libs.chassis.request_id import request_id
+from libs.chassis.status import phrase
 
 PROBLEM_JSON = "application/problem+json"
 TYPE_PREFIX = "urn:leadlog:problem:"
@@ -148,10 +149,10 @@ def refused(errors: Sequence[FieldError]) -> Problem:
 
 def http_problem(error: web.HTTPException) -> Problem:
     """Turn one of aiohttp's own errors (404, 405, 413, ...) into a problem."""
-    phrase = HTTPStatus(error.status).phrase
+    title = phrase(error.status)
     headers = {k: v for k, v in error.headers.items() if k.lower() in _KEPT_HEADERS}
-    slug = phrase.lower().replace(" ", "-")
-    return Problem(slug, phrase, error.status, _HINTS.get(error.status, ""), headers=headers)
+    slug = title.lower().replace(" ", "-")
+    return Problem(slug, title, error.status, _HINTS.get(error.status, ""), headers=headers)
 
 
 _KEPT_HEADERS = frozenset({"allow", "retry-after", "www-authenticate"})

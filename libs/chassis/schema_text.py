@@ -1,5 +1,6 @@
 """A JSON schema in words, and an example of it [pure]; for the docs page."""
 
+import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -12,7 +13,6 @@ _LIMITS = {
     "exclusiveMaximum": "less than {}",
     "minItems": "at least {} items",
     "maxItems": "at most {} items",
-    "pattern": "matches {}",
     "default": "default {}",
 }
 _EXAMPLES: Mapping[str, Any] = {
@@ -41,7 +41,11 @@ def type_text(schema: Mapping[str, Any]) -> str:
 
 
 def constraints(schema: Mapping[str, Any]) -> str:
-    """Return a schema's limits as a phrase, empty when it has none."""
+    """Return a schema's limits as a phrase, empty when it has none.
+
+    A pattern is left to the document for programs: as a rule it only keeps out control
+    characters, and says nothing to a reader.
+    """
     return ", ".join(_limits(schema))
 
 
@@ -82,7 +86,7 @@ def _limits(schema: Mapping[str, Any]) -> Iterator[str]:
     for part in (schema, *schema.get("anyOf", ())):
         for key, text in _LIMITS.items():
             if part.get(key) is not None:
-                yield text.format(part[key])
+                yield text.format(json.dumps(part[key], ensure_ascii=False))
 
 
 def _example_of_type(schema: Mapping[str, Any], schemas: Mapping[str, Any], depth: int) -> Any:

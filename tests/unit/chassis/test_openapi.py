@@ -3,9 +3,10 @@ from typing import Any
 
 import jsonschema_rs
 import pytest
+from aiohttp import web
 from pydantic import BaseModel
 
-from libs.chassis.api import Api
+from libs.chassis.api import Api, Parameter
 from tests.unit.chassis.sample import make_api
 
 
@@ -110,8 +111,7 @@ def test_a_model_that_reads_and_writes_differently_is_described_both_ways() -> N
         count: Decimal
 
     api = Api("T", "1")
-    register = api.operation("PUT", "/x", summary="x", body=Counted, responses={200: Counted})
-    register(lambda _: None)  # type: ignore[arg-type,return-value]
+    api.operation("PUT", "/x", summary="x", body=Counted, responses={200: Counted})(nothing)
 
     schemas = api.document()["components"]["schemas"]
     assert "anyOf" in schemas["Counted-Input"]["properties"]["count"]
@@ -120,10 +120,32 @@ def test_a_model_that_reads_and_writes_differently_is_described_both_ways() -> N
 
 def test_two_operations_of_one_name_are_refused() -> None:
     api = Api("T", "1")
-    api.operation("GET", "/a", summary="x", responses={200: None}, operation_id="same")(
-        lambda _: None  # type: ignore[arg-type,return-value]
+    api.operation("GET", "/a", summary="x", responses={200: None})(nothing)
+
+    with pytest.raises(ValueError, match="two operations are named 'nothing'"):
+        api.operation("GET", "/b", summary="x", responses={200: None})(nothing)
+
+
+def test_without_a_token_url_the_scheme_is_a_bearer_token() -> None:
+    api = Api("T", "1")
+    api.operation("GET", "/a", summary="x", responses={204: None}, security=True)(nothing)
+
+    document = api.document()
+    assert document["components"]["securitySchemes"]["bearer"]["scheme"] == "bearer"
+    assert "content" not in document["paths"]["/a"]["get"]["responses"]["204"]
+
+
+def test_a_path_parameters_pattern_is_not_part_of_the_documents_path() -> None:
+    api = Api("T", "1")
+    kid = Parameter("kid", "The key's id.", {"type": "string"}, location="path")
+    api.operation("GET", r"/keys/{kid:\w+}", summary="x", responses={200: None}, parameters=[kid])(
+        nothing
     )
-    with pytest.raises(ValueError, match="same"):
-        api.operation("GET", "/b", summary="x", responses={200: None}, operation_id="same")(
-            lambda _: None  # type: ignore[arg-type,return-value]
-        )
+
+    (described,) = api.document()["paths"]["/keys/{kid}"]["get"]["parameters"]
+    assert described["required"] is True
+    assert described["schema"] == {"type": "string"}
+
+
+async def nothing(_: web.Request) -> web.Response:
+    return web.Response()
