@@ -213,6 +213,7 @@ async def test_what_always_fails_becomes_one_dead_letter_and_is_not_delivered_ag
     running.append(
         asyncio.create_task(store.consume("worker", {Part.SUBMISSION}, handler, options=QUICK))
     )
+    await until(lambda: len(attempts) == 3)
     await until(lambda: settled(js))
     assert attempts == [1, 2, 3]
     dead = await js.get_last_msg("DEAD_LETTERS", f"dead.worker.{appended.position}")
@@ -226,7 +227,7 @@ async def settled(js: JetStreamContext) -> bool:
         info = await js.consumer_info("LEADS", "worker")
     except NotFoundError:
         return False  # it is not there yet
-    return info.num_pending == 0 and info.num_ack_pending == 0
+    return (info.num_pending, info.num_ack_pending) == (0, 0)
 
 
 async def test_poison_never_stops_a_consumer(

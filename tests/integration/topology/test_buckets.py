@@ -63,7 +63,8 @@ async def test_an_update_needs_the_newest_revision(bucket: Bucket) -> None:
 async def test_a_lost_answer_is_neither_a_conflict_nor_a_second_write(
     bucket: Bucket, js: JetStreamContext, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    real, lost = js.publish, []
+    real = js.publish
+    lost: list[int] = []
 
     async def publish(*args: Any, **kwargs: Any) -> PubAck:
         ack = await real(*args, **kwargs)

@@ -1,0 +1,94 @@
+"""A real nats-server for a test, with the shipped configuration."""
+
+import socket
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import nats
+from nats.aio.client import Client
+from nats.js import JetStreamContext
+
+from libs.events.topology import provision
+from services.cli.nats_server import NatsServer as _NatsServer
+from services.cli.nats_server import NatsServerProblem, configuration
+
+PASSWORD = "test-password"
+
+
+def free_port() -> int:
+    """A port that was free a moment ago."""
+    with socket.socket() as one:
+        one.bind(("127.0.0.1", 0))
+        port: int = one.getsockname()[1]
+        return port
+
+
+class NatsServer(_NatsServer):
+    """A server of a test; ``store_dir`` is the folder of its data."""
+
+    @property
+    def store_dir(self) -> Path:
+        return self.store
+
+    async def restart(self) -> None:
+        """Kill it and start it again on its port and data."""
+        await self.kill()
+        await self.start()
+
+
+async def start_nats_server(folder: Path) -> NatsServer:
+    """Start a server on free ports; another process may take one first, so try again."""
+    for _ in range(5):
+        server = NatsServer(
+            store=folder / "jetstream",
+            port=free_port(),
+            http_port=free_port(),
+            password=PASSWORD,
+        )
+        try:
+            await server.start()
+        except NatsServerProblem:
+            await server.kill()
+        else:
+            return server
+    raise AssertionError("no nats-server could be started on a free port")
+
+
+async def _quiet(_error: Exception) -> None:
+    """What goes wrong on purpose in a test is not worth a line."""
+
+
+async def connect(server: _NatsServer) -> Client:
+    """A client that comes back quickly after the server was away."""
+    return await nats.connect(
+        server.url,
+        user=server.user,
+        password=server.password,
+        max_reconnect_attempts=-1,
+        reconnect_time_wait=0.05,
+        error_cb=_quiet,
+        pending_size=64 * 1024 * 1024,
+    )
+
+
+@asynccontextmanager
+async def provisioned(server: _NatsServer, replicas: int = 1) -> AsyncIterator[JetStreamContext]:
+    """A JetStream context on a server that has all streams."""
+    client = await connect(server)
+    try:
+        js = client.jetstream()
+        await provision(js, replicas)
+        yield js
+    finally:
+        await client.close()
+
+
+__all__ = [
+    "NatsServer",
+    "configuration",
+    "connect",
+    "free_port",
+    "provisioned",
+    "start_nats_server",
+]
