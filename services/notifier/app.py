@@ -88,6 +88,7 @@ async def _consume(app: web.Application) -> None:
     notifier = Notifier(desk, settings.firm, retry)
     options = ConsumeOptions(
         concurrency=settings.concurrency,
+        ack_wait_seconds=settings.ack_wait_seconds,
         # What is left of the time to stop belongs to mails that were cut short, and to QUIT.
         drain_seconds=max(1.0, settings.shutdown_seconds - 2 * GRACE_SECONDS),
     )

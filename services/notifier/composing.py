@@ -8,7 +8,7 @@ from email.message import EmailMessage
 from typing import Final
 from uuid import UUID, uuid5
 
-from services.notifier.addresses import Address, ImpossibleAddress, parse_address
+from services.notifier.addresses import Address, parse_address
 from services.notifier.policy import Mail
 from services.notifier.rendering import Rendered
 from services.notifier.texts import one_line
@@ -58,14 +58,16 @@ def compose(
     """The letter, as it will be handed to the server.
 
     Raises:
-        ImpossibleAddress: the recipient's address cannot be one.
+        ImpossibleAddress: the recipient's (or the answer's) address cannot be one.
     """
     recipient = parse_address(mail.recipient)
     smtputf8 = recipient.needs_smtputf8 or sender.address.needs_smtputf8
     message = EmailMessage(policy=_UTF8 if smtputf8 else _ASCII)
     message["From"] = _header_address(sender.name, sender.address)
     message["To"] = _header_address("", recipient)
-    _set_reply_to(message, mail.reply_to, smtputf8=smtputf8)
+    if mail.reply_to is not None:
+        name, address = mail.reply_to
+        message["Reply-To"] = _header_address(name, parse_address(address))
     message["Subject"] = rendered.subject
     message["Date"] = now
     message["Message-ID"] = message_id(event_id, mail, sender)
@@ -82,17 +84,6 @@ def compose(
         data=message.as_bytes(),
         smtputf8=smtputf8,
     )
-
-
-def _set_reply_to(message: EmailMessage, reply_to: tuple[str, str], *, smtputf8: bool) -> None:
-    """A prospect's odd address must not make an attorney's mail impossible to send."""
-    name, text = reply_to
-    try:
-        address = parse_address(text)
-    except ImpossibleAddress:
-        return
-    if smtputf8 or not address.needs_smtputf8:
-        message["Reply-To"] = _header_address(name, address)
 
 
 def _header_address(name: str, address: Address) -> HeaderAddress:

@@ -6,6 +6,7 @@ from typing import Final
 from urllib.parse import quote
 
 from libs.events import LeadSubmitted, RecipientRole, RecordedEvent
+from services.notifier.addresses import ImpossibleAddress, parse_address
 from services.notifier.texts import greeted_name, human_size, one_line, paragraphs
 
 ACKNOWLEDGEMENT: Final = "prospect_acknowledgement"
@@ -37,14 +38,14 @@ class Mail:
     Attributes:
         template: the folder in ``templates/``.
         recipient: an email address.
-        reply_to: display name and address.
+        reply_to: display name and address; None when no header can hold it.
         context: what the template may say.
     """
 
     template: str
     recipient_role: RecipientRole
     recipient: str = field(repr=False)
-    reply_to: tuple[str, str] = field(repr=False)
+    reply_to: tuple[str, str] | None = field(repr=False)
     context: Mapping[str, str | None] = field(repr=False)
 
 
@@ -76,6 +77,7 @@ def _acknowledgement(lead: LeadSubmitted, firm: Firm) -> Mail:
 
 def _alerts(recorded: RecordedEvent, lead: LeadSubmitted, firm: Firm) -> tuple[Mail, ...]:
     name = one_line(f"{lead.first_name} {lead.last_name}")
+    answerable = _fits_header(lead.email)
     context = {
         "name": name,
         "email": one_line(lead.email, limit=320),
@@ -87,6 +89,7 @@ def _alerts(recorded: RecordedEvent, lead: LeadSubmitted, firm: Firm) -> tuple[M
         "file_size": human_size(lead.resume.size),
         "received": f"{recorded.time:%-d %B %Y, %H:%M} UTC",
         "lead_url": f"{firm.inbox_url}/leads/{recorded.lead_id}" if firm.inbox_url else None,
+        "answers": name if answerable else None,
         "firm_name": firm.name,
     }
     return tuple(
@@ -94,11 +97,22 @@ def _alerts(recorded: RecordedEvent, lead: LeadSubmitted, firm: Firm) -> tuple[M
             template=ALERT,
             recipient_role="attorney",
             recipient=attorney,
-            reply_to=(name, lead.email),
+            reply_to=(name, lead.email) if answerable else None,
             context=context,
         )
         for attorney in firm.attorneys
     )
+
+
+def _fits_header(email: str) -> bool:
+    """Whether an attorney's mail may name the address in Reply-To.
+
+    One that needs SMTPUTF8 would make the attorney's mail need it as well.
+    """
+    try:
+        return not parse_address(email).needs_smtputf8
+    except ImpossibleAddress:
+        return False
 
 
 def _mailto(address: str) -> str:

@@ -57,6 +57,12 @@ class NotifierSettings(ServiceSettings, service="notifier"):
         None, description="The attorneys' inbox; alerts link to <inbox_url>/leads/<id>."
     )
     concurrency: int = Field(32, ge=1, le=1000, description="Leads in hand at once.")
+    ack_wait_seconds: float = Field(
+        30,
+        ge=1,
+        le=600,
+        description="How long after the last sign of life of a notifier another takes over.",
+    )
     retry_base_seconds: float = Field(
         2, gt=0, description="The first retry comes within this time, each next within double."
     )

@@ -127,4 +127,4 @@ def _tls_fault(error: ssl.SSLError) -> str:
             f"the mail server's certificate is not trusted ({error.verify_message}); "
             "check SMTP_HOST, or name its authority in SMTP_CA_FILE"
         )
-    return f"no TLS with the mail server ({error.reason}); check SMTP_TLS and SMTP_PORT"
+    return f"no TLS with the mail server ({redacted(str(error))}); check SMTP_TLS and SMTP_PORT"
