@@ -1,0 +1,103 @@
+"""``leadlog account``: who may log in to the attorneys' API."""
+
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Annotated, TypeVar
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from libs.chassis.buckets import Bucket
+from services.cli import broker
+from services.leads.auth import accounts
+from services.leads.auth.passwords import WeakPassword
+
+app = typer.Typer(help="Who may log in to the attorneys' API.", no_args_is_help=True)
+_console = Console()
+T = TypeVar("T")
+
+Data = Annotated[
+    Path, typer.Option(help="Data folder of `leadlog up`, used when LEADLOG_NATS_URL is not set.")
+]
+Email = Annotated[str, typer.Argument(help="The account's email address.")]
+
+
+@app.command()
+def create(
+    email: Email,
+    name: Annotated[str, typer.Option(help="As others see it in a lead's history.")] = "",
+    data: Data = Path("var"),
+) -> None:
+    """Make an account and print its password, once."""
+    made, password = _run(
+        data, lambda bucket: accounts.create_account(bucket, email, name or email)
+    )
+    _console.print(f"Account {made.email} is ready.", markup=False)
+    _show(password)
+
+
+@app.command("list")
+def list_all(data: Data = Path("var")) -> None:
+    """Show all accounts."""
+    found = _run(data, accounts.list_accounts)
+    if not found:
+        _console.print("There is no account yet. Make one with `leadlog account create EMAIL`.")
+        return
+    table = Table("email", "name", "active", "since")
+    for one in found:
+        table.add_row(
+            one.email, one.name, "yes" if one.active else "no", f"{one.created_at:%Y-%m-%d}"
+        )
+    _console.print(table)
+
+
+@app.command("set-password")
+def set_password(
+    email: Email,
+    ask: Annotated[bool, typer.Option("--ask", help="Ask for it instead of making one.")] = False,
+    data: Data = Path("var"),
+) -> None:
+    """Give an account a new password and end its sessions."""
+    chosen: str | None = None
+    if ask:
+        chosen = typer.prompt("New password", hide_input=True, confirmation_prompt=True)
+    password = _run(data, lambda bucket: accounts.set_password(bucket, email, chosen))
+    _console.print("The password is changed; sessions of this account have ended.")
+    _show(password)
+
+
+@app.command()
+def deactivate(email: Email, data: Data = Path("var")) -> None:
+    """Refuse an account from now on; its place in the history stays."""
+    _run(data, lambda bucket: accounts.deactivate(bucket, email))
+    _console.print("The account can no longer log in; what is logged in ends within minutes.")
+
+
+@app.command()
+def activate(email: Email, data: Data = Path("var")) -> None:
+    """Let a deactivated account in again."""
+    _run(data, lambda bucket: accounts.activate(bucket, email))
+    _console.print("The account can log in again.")
+
+
+def _show(password: str | None) -> None:
+    if password is not None:
+        _console.print(f"Password (shown only now): {password}", markup=False, highlight=False)
+
+
+def _run(data: Path, work: Callable[[Bucket], Awaitable[T]]) -> T:
+    return broker.run(_on_bucket(data, work))
+
+
+async def _on_bucket(data: Path, work: Callable[[Bucket], Awaitable[T]]) -> T:
+    async with broker.jetstream(data) as js:
+        try:
+            return await work(Bucket(js, accounts.ACCOUNTS))
+        except (
+            accounts.AccountExists,
+            accounts.AccountUnknown,
+            accounts.BadAccount,
+            WeakPassword,
+        ) as error:
+            raise broker.Refused(str(error)) from None

@@ -1,0 +1,175 @@
+"""The command ``leadlog``."""
+
+import importlib
+import json
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.table import Table
+
+from libs import __version__
+from libs.events.topology import Provisioned, provision
+from services.cli import accounts, broker
+from services.cli.accounts import Data
+from services.cli.up.command import up
+
+app = typer.Typer(
+    help="Lead intake for law firms: three services around NATS JetStream, and what keeps "
+    "them running.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+app.command()(up)
+app.add_typer(accounts.app, name="account")
+_console = Console()
+
+
+@app.command()
+def intake() -> None:
+    """Run the public side: the form and its API (settings: LEADLOG_INTAKE_…)."""
+    _service("intake")
+
+
+@app.command()
+def leads() -> None:
+    """Run the attorneys' side: the list of leads and its API (settings: LEADLOG_LEADS_…)."""
+    _service("leads")
+
+
+@app.command()
+def notifier() -> None:
+    """Run the service that sends the mails (settings: LEADLOG_NOTIFIER_…)."""
+    _service("notifier")
+
+
+def _service(name: str) -> None:
+    # Only then: one service's command must not load the others.
+    importlib.import_module(f"services.{name}.__main__").main()
+
+
+@app.command("provision")
+def provision_streams(
+    apply: Annotated[
+        bool, typer.Option("--apply", help="Also change what differs from this version.")
+    ] = False,
+    replicas: Annotated[int, typer.Option(help="1 for a single server, 3 in a cluster.")] = 1,
+    data: Data = Path("var"),
+) -> None:
+    """Make every stream, bucket and the object store; report what differs."""
+    done = broker.run(_provision(data, replicas, apply=apply))
+    for name in done.created:
+        _console.print(f"created  {name}")
+    for name in done.changed:
+        _console.print(f"changed  {name}")
+    if done.differences:
+        table = Table("stream", "setting", "is", "this version expects")
+        for one in done.differences:
+            table.add_row(one.stream, one.field, one.actual, one.wanted)
+        _console.print(table)
+        _console.print("These were left as they are. `leadlog provision --apply` changes them.")
+        raise typer.Exit(1)
+    if not done.created and not done.changed:
+        _console.print("Everything is there and as it should be.")
+
+
+async def _provision(data: Path, replicas: int, *, apply: bool) -> Provisioned:
+    async with broker.jetstream(data) as js:
+        return await provision(js, replicas, apply=apply)
+
+
+@app.command()
+def rebuild(data: Data = Path("var")) -> None:
+    """Throw the leads service's read model away and make it again from the log.
+
+    The service that uses it must not be running; nothing but time can be lost.
+    """
+    position = broker.run(_rebuild(data))
+    _console.print(f"The read model is rebuilt up to position {position}.")
+
+
+async def _rebuild(data: Path) -> int:
+    from services.leads.projection.lock import DatabaseInUse  # noqa: PLC0415 - as above
+    from services.leads.rebuild import rebuild as build  # noqa: PLC0415
+    from services.leads.settings import LeadsSettings  # noqa: PLC0415
+
+    bar = Progress(
+        TextColumn("Reading the log"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
+    )
+    database = data / "leads.sqlite"
+    async with broker.settings(LeadsSettings, data, database=database) as settings:
+        with bar:
+            task = bar.add_task("rebuild", total=None)
+
+            def on_progress(position: int, last: int) -> None:
+                bar.update(task, completed=position, total=last)
+
+            try:
+                return await build(settings, on_progress)
+            except DatabaseInUse as error:
+                raise broker.Refused(str(error)) from None
+
+
+@app.command()
+def asyncapi(
+    output: Annotated[Path | None, typer.Option(help="Write to this file.")] = None,
+) -> None:
+    """Print the AsyncAPI 3 document of the events."""
+    from libs.events.asyncapi import document  # noqa: PLC0415 - as above
+
+    _print_document(document(), output)
+
+
+@app.command()
+def openapi(
+    service: Annotated[str, typer.Argument(help="intake or leads")],
+    output: Annotated[Path | None, typer.Option(help="Write to this file.")] = None,
+) -> None:
+    """Print the OpenAPI 3.1 document of a service."""
+    if service not in {"intake", "leads"}:
+        broker.give_up(f"There is no API of '{service}'; there are intake and leads.")
+    importlib.import_module(f"services.{service}.app")
+    where = {"intake": "services.intake.routes", "leads": "services.leads.routes.api"}
+    _print_document(importlib.import_module(where[service]).api.document(), output)
+
+
+def _print_document(document: object, output: Path | None) -> None:
+    text = json.dumps(document, indent=2, ensure_ascii=False) + "\n"
+    if output is None:
+        sys.stdout.write(text)
+    else:
+        output.write_text(text)
+
+
+@app.command("mail-catcher")
+def mail_catcher(
+    smtp_port: Annotated[int, typer.Option(help="Where mail is taken.")] = 1025,
+    http_port: Annotated[int, typer.Option(help="Where the page with the mails is.")] = 8025,
+    host: Annotated[str, typer.Option(help="Leave it on loopback: there is no login.")] = (
+        "127.0.0.1"
+    ),
+    folder: Annotated[Path, typer.Option(help="Where mails are kept.")] = Path("var/mails"),
+) -> None:
+    """Take every mail and show it on a page, instead of sending it."""
+    from services.cli.mail_catcher import run  # noqa: PLC0415 - as above
+
+    run(host, smtp_port, http_port, folder)
+
+
+@app.command()
+def version() -> None:
+    """Print the version."""
+    typer.echo(f"leadlog {__version__}")
+
+
+def main() -> None:
+    """Run the command."""
+    app()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""``leadlog up``: the whole system on one machine, for trying it out and for development."""

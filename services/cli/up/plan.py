@@ -1,0 +1,129 @@
+"""Which processes ``leadlog up`` runs, with which environment (pure but for ``os.environ``)."""
+
+import os
+import sys
+from dataclasses import dataclass
+from typing import Final
+
+from services.cli.nats_server import NatsServer, find_binary
+from services.cli.up.child import Child, Say
+from services.cli.up.data import DataFolder
+from services.cli.up.ports import Ports
+
+HOST: Final = "127.0.0.1"
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What the person asked for."""
+
+    data: DataFolder
+    ports: Ports
+    account_email: str
+    verbose: bool
+
+
+def urls(ports: Ports) -> dict[str, str]:
+    """Where everything is."""
+    return {
+        "form": f"http://{HOST}:{ports.intake}",
+        "inbox": f"http://{HOST}:{ports.leads}",
+        "notifier": f"http://{HOST}:{ports.notifier}",
+        "mails": f"http://{HOST}:{ports.mail}",
+        "nats": f"nats://{HOST}:{ports.nats}",
+        "nats_monitor": f"http://{HOST}:{ports.nats_http}",
+        "intake_metrics": f"http://{HOST}:{ports.intake_metrics}/metrics",
+        "leads_metrics": f"http://{HOST}:{ports.leads_metrics}/metrics",
+        "notifier_metrics": f"http://{HOST}:{ports.notifier_metrics}/metrics",
+    }
+
+
+def nats_server(options: Options) -> NatsServer:
+    """The embedded nats-server, on the data folder."""
+    return NatsServer(
+        store=options.data.jetstream.absolute(),
+        port=options.ports.nats,
+        http_port=options.ports.nats_http,
+        password=options.data.nats_password(),
+    )
+
+
+def nats_child(options: Options, server: NatsServer, say: Say) -> Child:
+    """The nats-server as a child."""
+    return Child(
+        name="nats-server",
+        command=[str(find_binary()), "--config", str(server.config)],
+        environment={**os.environ, **server.environment()},
+        log_path=options.data.logs / "nats-server.log",
+        ready_url=f"{server.http_url}/healthz",
+        say=say,
+        echo=options.verbose,
+    )
+
+
+def mail_child(options: Options, say: Say) -> Child:
+    """The mail catcher as a child."""
+    ports = options.ports
+    command = [sys.executable, "-m", "services.cli.mail_catcher", "--host", HOST]
+    command += ["--smtp-port", str(ports.smtp), "--http-port", str(ports.mail)]
+    command += ["--folder", str(options.data.mails)]
+    return Child(
+        name="mail-catcher",
+        command=command,
+        environment=dict(os.environ),
+        log_path=options.data.logs / "mail-catcher.log",
+        ready_url=f"http://{HOST}:{ports.mail}/healthz",
+        say=say,
+        echo=options.verbose,
+    )
+
+
+def service_children(options: Options, server: NatsServer, say: Say) -> list[Child]:
+    """The three services, each a process of its own, in the order in which they stop."""
+    ports = options.ports
+    environment = service_environment(options, server, dict(os.environ))
+    http = {"intake": ports.intake, "leads": ports.leads, "notifier": ports.notifier}
+    return [
+        Child(
+            name=name,
+            command=[sys.executable, "-m", f"services.{name}"],
+            environment=environment,
+            log_path=options.data.logs / f"{name}.log",
+            ready_url=f"http://{HOST}:{port}/readyz",
+            say=say,
+            echo=options.verbose,
+        )
+        for name, port in http.items()
+    ]
+
+
+def service_environment(
+    options: Options, server: NatsServer, environ: dict[str, str]
+) -> dict[str, str]:
+    """Settings of the services: ours where they must be, the person's where they may be."""
+    ports = options.ports
+    # A person may send real mail from here by naming a mail server.
+    defaults = {
+        "LEADLOG_LOG_FORMAT": "json",
+        "LEADLOG_NOTIFIER_MAIL_FROM": "intake@example.com",
+        "LEADLOG_NOTIFIER_ATTORNEY_EMAILS": options.account_email,
+    }
+    if "LEADLOG_NOTIFIER_SMTP_HOST" not in environ:
+        defaults |= {
+            "LEADLOG_NOTIFIER_SMTP_HOST": HOST,
+            "LEADLOG_NOTIFIER_SMTP_PORT": str(ports.smtp),
+            "LEADLOG_NOTIFIER_SMTP_TLS": "none",
+        }
+    fixed = {
+        "LEADLOG_NATS_URL": server.url,
+        "LEADLOG_NATS_USER": server.user,
+        "LEADLOG_NATS_PASSWORD": server.password,
+        "LEADLOG_INTAKE_HTTP_PORT": str(ports.intake),
+        "LEADLOG_INTAKE_METRICS_PORT": str(ports.intake_metrics),
+        "LEADLOG_LEADS_HTTP_PORT": str(ports.leads),
+        "LEADLOG_LEADS_METRICS_PORT": str(ports.leads_metrics),
+        "LEADLOG_LEADS_DATABASE": str(options.data.database),
+        "LEADLOG_NOTIFIER_HTTP_PORT": str(ports.notifier),
+        "LEADLOG_NOTIFIER_METRICS_PORT": str(ports.notifier_metrics),
+    }
+    return {**defaults, **environ, **fixed}
