@@ -1,5 +1,6 @@
 """The composition root: settings in, application out."""
 
+import asyncio
 import functools
 from collections.abc import AsyncIterator
 from typing import Final
@@ -24,6 +25,7 @@ from services.notifier.readiness import (
     check_consumer,
     check_streams,
     mail_server_state,
+    wait_for_streams,
     watch_lag,
 )
 from services.notifier.rendering import Renderer
@@ -58,7 +60,10 @@ async def _mail_server(app: web.Application) -> AsyncIterator[None]:
     )
     async with pool:
         app[POOL] = pool
+        trial = asyncio.create_task(pool.try_out())
         yield
+        trial.cancel()
+        await asyncio.wait({trial})
 
 
 async def _checks(app: web.Application) -> AsyncIterator[None]:
@@ -93,6 +98,7 @@ async def _consume(app: web.Application) -> None:
         drain_seconds=max(1.0, settings.shutdown_seconds - 2 * GRACE_SECONDS),
     )
     await wait_connected(app)
+    await wait_for_streams(js)
     await store.consume(CONSUMER, {Part.SUBMISSION}, notifier.handle, options=options)
 
 

@@ -1,9 +1,10 @@
 """One mail from its event to its outcome.
 
 The order is what makes a crash harmless: the server takes the mail, the ledger keeps that,
-the history gets the fact. SMTP has no way to ask "did you take this?", so a mail can go out
-twice if this process dies after the server took it and before the ledger has it: a few
-milliseconds, during which a stop of the service waits.
+the history gets the fact. SMTP has no way to ask "did you take this?", so a mail can go out twice
+in two cases: this process is killed after the server took it and before the ledger has it (a
+few milliseconds, and a stop of the service waits for them), or the connection is lost after
+the mail's last byte and before the server's answer.
 """
 
 import asyncio
@@ -16,7 +17,7 @@ from typing import Any, Final, Protocol
 import structlog
 from jinja2 import TemplateError
 
-from libs.events import EventStore, RecordedEvent, StoreUnavailable
+from libs.events import EventStore, RecordedEvent
 from services.notifier.addresses import ImpossibleAddress
 from services.notifier.composing import Letter, Sender, compose, message_id
 from services.notifier.facts import MailHistory
@@ -28,7 +29,8 @@ from services.notifier.smtp.answers import Refused, redacted
 
 CONSUMER: Final = "notifier"
 GRACE_SECONDS: Final = 4.0
-_PAUSE_SECONDS: Final = 0.5
+_PAUSE_SECONDS: Final = 0.1
+_MAX_PAUSE_SECONDS: Final = 30.0
 _CODE_DIGITS: Final = 3
 _log = structlog.get_logger(__name__)
 
@@ -150,12 +152,14 @@ def failure(desk: Desk, identity: str, error: Exception, attempt: int) -> Outcom
 
 async def _record(desk: Desk, cause: RecordedEvent, mail: Mail, outcome: Outcome) -> None:
     """Write to the ledger, however long it takes: the mail is gone and must not go again."""
+    pause = _PAUSE_SECONDS
     while True:
         try:
             await desk.ledger.record(cause.id, mail, outcome)
-        except StoreUnavailable:
-            _log.warning("the mail ledger cannot be written; waiting", position=cause.position)
-            await asyncio.sleep(_PAUSE_SECONDS)
+        except Exception as error:  # noqa: BLE001 - whatever it is, giving up means a repeat
+            _log.warning("the mail ledger cannot be written; waiting", exc_info=error)
+            await asyncio.sleep(pause)
+            pause = min(_MAX_PAUSE_SECONDS, 2 * pause)
         else:
             break
     _say(desk, cause, mail, outcome)

@@ -16,6 +16,7 @@ from services.notifier.metrics import MailMetrics
 from services.notifier.smtp.pool import SmtpPool
 
 LAG_SECONDS: Final = 5.0
+_POLL_SECONDS: Final = 0.5
 _STREAMS: Final = {
     STREAM: f"the stream {STREAM}",
     DEAD_LETTERS: f"the stream {DEAD_LETTERS}",
@@ -34,6 +35,17 @@ async def check_streams(js: JetStreamContext) -> str | None:
     if missing:
         raise NotReady(f"missing: {', '.join(missing)}; `leadlog provision` makes them")
     return "streams and bucket are there"
+
+
+async def wait_for_streams(js: JetStreamContext) -> None:
+    """Wait until they exist: without a ledger no mail may go out."""
+    while True:
+        try:
+            await check_streams(js)
+        except NotReady:
+            await asyncio.sleep(_POLL_SECONDS)
+        else:
+            return
 
 
 async def check_consumer(js: JetStreamContext) -> str | None:

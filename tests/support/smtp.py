@@ -198,6 +198,10 @@ class _Protocol(SMTP):
         await self._test_server.happened()
         return await asyncio.Event().wait() and None  # until the connection is gone
 
+    async def push(self, status: Any) -> None:
+        """Texts go out as Latin-1: servers do that, though RFC 5321 allows ASCII alone."""
+        await super().push(status.encode("latin-1") if isinstance(status, str) else status)
+
     async def _handle_client(self) -> None:
         answer = await self.act("connect")
         if answer is not None:

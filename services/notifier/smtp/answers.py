@@ -17,6 +17,8 @@ from aiosmtplib import (
     SMTPServerDisconnected,
 )
 
+from services.notifier.texts import one_line
+
 MAX_REPLY: Final = 300
 _ADDRESS: Final = re.compile(r"<?[^\s<>@]+@[^\s<>@]+>?")
 _PERMANENT: Final = range(500, 600)
@@ -111,8 +113,11 @@ def _silence(error: Exception) -> str:
 
 
 def redacted(reply: str) -> str:
-    """A server's words on one line, without the addresses they often repeat."""
-    return " ".join(_ADDRESS.sub("<address>", reply).split())[:MAX_REPLY]
+    """A server's words on one line, without the addresses they often repeat.
+
+    Bytes that are no UTF-8 arrive as surrogates, which no JSON can hold; they go as well.
+    """
+    return one_line(_ADDRESS.sub("<address>", reply), MAX_REPLY)
 
 
 def _tls_error(error: BaseException | None) -> ssl.SSLError | None:

@@ -85,6 +85,12 @@ class SmtpPool:
         self._report(None)
         return reply
 
+    async def try_out(self) -> None:
+        """Connect once, so that wrong settings show at start and not with the first lead."""
+        async with self._slots:
+            with suppress(DeliveryError):  # it is in ``fault`` and has been logged
+                await self._give_back(await self._take())
+
     async def close(self) -> None:
         """Say goodbye on every idle connection; those in use are closed after their mail."""
         self._closed = True

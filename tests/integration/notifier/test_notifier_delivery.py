@@ -1,6 +1,7 @@
 """The whole notifier on a real nats-server and a real SMTP server."""
 
 import asyncio
+import json
 from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
@@ -117,6 +118,9 @@ async def test_a_550_fails_that_mail_alone(
     assert failed_for(facts) == {JANE}
     assert smtp.commands.count("RCPT") == 2
     assert await log.dead_letters() == 1
+    letter = await log.js.get_last_msg("DEAD_LETTERS", "dead.notifier.>")
+    assert str(letter.subject).startswith("dead.notifier.1.prospect_acknowledgement-")
+    assert json.loads(letter.data or b"")["reason"] == "recipient 550 5.1.1 <address> user unknown"
 
 
 async def test_an_impossible_address_fails_that_mail_alone(

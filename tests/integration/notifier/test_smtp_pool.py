@@ -164,6 +164,32 @@ async def test_an_idle_connection_is_closed_with_quit(server: SmtpServer, tmp_pa
         await server.wait_until(lambda: server.quits == 1)
 
 
+async def test_a_trial_leaves_its_connection_for_the_first_mail(
+    server: SmtpServer, tmp_path: Path
+) -> None:
+    async with SmtpPool(reach(server, tmp_path)) as pool:
+        await pool.try_out()
+        assert pool.connected
+        await pool.send(letter())
+    assert server.connections == 1
+
+
+async def test_a_trial_that_fails_shows_and_harms_nothing(
+    server: SmtpServer, tmp_path: Path
+) -> None:
+    async with SmtpPool(reach(server, tmp_path, password="wrong")) as pool:
+        await pool.try_out()
+        assert str(pool.fault) == "auth 535 5.7.8 Authentication credentials invalid"
+
+
+async def test_an_answer_in_latin_1_does_no_harm(server: SmtpServer, tmp_path: Path) -> None:
+    server.script("rcpt", "550 Empfänger unbekannt")
+    async with SmtpPool(reach(server, tmp_path)) as pool:
+        with pytest.raises(Refused) as refused:
+            await pool.send(letter())
+    assert refused.value.reply.encode().startswith(b"Empf")
+
+
 async def test_a_wrong_password_is_our_fault_and_shows(server: SmtpServer, tmp_path: Path) -> None:
     async with SmtpPool(reach(server, tmp_path, password="wrong")) as pool:
         with pytest.raises(Misconfigured) as fault:

@@ -35,9 +35,10 @@ T = TypeVar("T")
 async def until(probe: Callable[[], Awaitable[T | None]], seconds: float = 20) -> T:
     """Ask until the answer is true; that answer."""
     async with asyncio.timeout(seconds):
-        while not (answer := await probe()):
+        while True:
+            if answer := await probe():
+                return answer
             await asyncio.sleep(0.02)
-        return answer
 
 
 def settings_for(
@@ -135,7 +136,7 @@ class Log:
 
         async def idle() -> bool:
             info = await self.js.consumer_info("LEADS", "notifier")
-            return info.num_pending == 0 and info.num_ack_pending == 0
+            return not info.num_pending and not info.num_ack_pending
 
         await until(idle)
 

@@ -123,7 +123,7 @@ class MemoryDeadLetters:
     """Keeps dead letters by key, as the stream does."""
 
     def __init__(self) -> None:
-        self.letters: dict[str | None, str] = {}
+        self.letters: dict[tuple[str, UUID, str | None], str] = {}
         self.failures = 0
 
     async def put(
@@ -132,7 +132,7 @@ class MemoryDeadLetters:
         if self.failures:
             self.failures -= 1
             raise StoreUnavailable
-        self.letters.setdefault(key, reason)
+        self.letters.setdefault((consumer, event.id, key), reason)
 
 
 @dataclass

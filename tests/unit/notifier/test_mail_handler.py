@@ -3,7 +3,6 @@
 import asyncio
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import timedelta
 from pathlib import Path
 from uuid import UUID, uuid4
 
@@ -180,9 +179,7 @@ async def test_given_a_dead_letter_that_could_not_be_kept_then_it_is_made_up_for
     assert len(await office.facts(event)) == 3
 
 
-async def test_given_a_ledger_that_is_away_after_sending_then_it_is_written_when_it_is_back() -> (
-    None
-):
+async def test_given_a_ledger_that_is_away_after_sending_then_it_is_written_later() -> None:
     office = Office()
     office.bucket.failures = 2
     event = await submit(office.store)
@@ -241,9 +238,7 @@ async def test_given_the_same_event_twice_at_once_then_the_second_waits() -> Non
     assert office.postman.recipients == ALL
 
 
-async def test_given_a_stop_while_a_mail_is_with_the_server_then_it_still_gets_into_the_ledger() -> (
-    None
-):
+async def test_given_a_stop_during_a_mail_then_it_still_gets_into_the_ledger() -> None:
     office = Office(postman=SlowPostman())
     event = await submit(office.store)
     handling = asyncio.create_task(notifier(office).handle(event, 1))
@@ -309,10 +304,12 @@ async def test_sent_mails_are_counted_and_timed() -> None:
     await notifier(office).handle(event, 1)
     assert office.metric("mails_sent_total", template=ALERT) == 2
     assert office.metric("mail_send_seconds_count") == 3
-    assert office.metric("submission_to_mail_seconds_sum") == 3 * timedelta(minutes=1).total_seconds()
+    assert office.metric("submission_to_mail_seconds_sum") == 3 * 60
 
 
-@pytest.mark.parametrize(("attempt", "longest"), [(1, 2), (2, 4), (5, 32), (12, 300), (10_000, 300)])
+@pytest.mark.parametrize(
+    ("attempt", "longest"), [(1, 2), (2, 4), (5, 32), (12, 300), (10_000, 300)]
+)
 def test_retries_come_later_and_later_up_to_a_cap(attempt: int, longest: float) -> None:
     delays = [RETRY.delay(attempt) for _ in range(200)]
     assert all(0 <= delay <= longest for delay in delays)
@@ -358,4 +355,3 @@ class SlowPostman(MemoryPostman):
         self.reached.set()
         await self.go.wait()
         return await super().send(letter)
-

@@ -9,8 +9,7 @@ from uuid import uuid4
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from jinja2 import TemplateError, UndefinedError
-from jinja2.sandbox import SecurityError
+from jinja2.exceptions import SecurityError, TemplateError, UndefinedError
 
 from services.notifier.addresses import Address, ImpossibleAddress, parse_address
 from services.notifier.composing import Letter, Sender, compose
@@ -172,9 +171,7 @@ def test_a_template_in_a_name_is_shown_as_it_was_typed() -> None:
 def test_nothing_typed_adds_a_header_or_a_part(
     first_name: str, last_name: str, phone: str | None, message: str | None
 ) -> None:
-    for letter in letters(
-        first_name=first_name, last_name=last_name, phone=phone, message=message
-    ):
+    for letter in letters(first_name=first_name, last_name=last_name, phone=phone, message=message):
         assert_untouched(parsed(letter))
 
 
@@ -218,7 +215,9 @@ def test_smtputf8_only_for_the_recipient_that_needs_it() -> None:
     assert "zoë@bücher.example" in content(parsed(alert), "text/plain")
 
 
-@pytest.mark.parametrize("text", ["", "jane", "jane@", "a b@example.com", "x@y\r\nBcc: z@example.com"])
+@pytest.mark.parametrize(
+    "text", ["", "jane", "jane@", "a b@example.com", "x@y\r\nBcc: z@example.com"]
+)
 def test_an_impossible_address_is_said_to_be_one(text: str) -> None:
     with pytest.raises(ImpossibleAddress) as error:
         letters(email=text)
