@@ -81,10 +81,14 @@ class Child:
                     )
                 await asyncio.sleep(0.05)
 
-    async def stop(self) -> None:
-        """Ask it to end; end it when it does not in time."""
+    def let_fall(self) -> None:
+        """Do not start it again any more."""
         if self._keeper is not None:
             self._keeper.cancel()
+
+    async def stop(self) -> None:
+        """Ask it to end; end it when it does not in time."""
+        self.let_fall()
         if self.process is None or self.process.returncode is not None:
             return
         self.process.terminate()

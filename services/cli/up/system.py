@@ -115,6 +115,8 @@ class System:
         if not self.children:
             return
         self.console.print("Stopping …")
+        for child in self.children:
+            child.let_fall()
         for child in reversed(self.children):
             await child.stop()
         self.console.print("Stopped. Your data is kept in", str(self.options.data.path), end=".\n")
