@@ -64,9 +64,14 @@ async def rebuild(settings: LeadsSettings, on_progress: OnProgress = lambda *_: 
             position = await _build(client.jetstream(timeout=_TIMEOUT), fresh, on_progress)
         finally:
             await client.close()
-        remove(settings.database)
-        fresh.replace(settings.database)
+        _put_in_place(fresh, settings.database)
         return position
+
+
+def _put_in_place(fresh: Path, database: Path) -> None:
+    # The old file's -wal must not outlive it: SQLite would read it into the new file.
+    remove(database)
+    fresh.replace(database)
 
 
 async def _build(js: JetStreamContext, path: Path, on_progress: OnProgress) -> int:

@@ -1,5 +1,6 @@
 """The SQLite file: how it is opened, what is read and written about the projection itself."""
 
+import logging
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -21,6 +22,9 @@ _PRAGMAS: Final = (
     "PRAGMA temp_store=MEMORY",
 )
 _META_ID: Final = 1
+
+# At level debug it writes every statement with its values: names and addresses.
+logging.getLogger("aiosqlite").setLevel(logging.WARNING)
 
 _INSERT: Final = upsert(leads).on_conflict_do_nothing(index_elements=["id"])
 _UPDATE: Final = (

@@ -2,8 +2,8 @@
 
 import asyncio
 import hashlib
-from collections.abc import Awaitable, Callable
-from contextlib import AsyncExitStack
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -21,6 +21,7 @@ from libs.resumes import JetStreamResumeStore
 from services.leads.app import build_app
 from services.leads.auth.accounts import create_account
 from services.leads.settings import LeadsSettings
+from tests.support.nats import NatsServer
 
 PASSWORD = "correct horse battery"
 Client = TestClient[Any, Any]
@@ -50,7 +51,7 @@ class Attorney:
 
 @dataclass
 class World:
-    url: str
+    server: NatsServer
     js: JetStreamContext
     folder: Path
     stack: AsyncExitStack
@@ -66,7 +67,9 @@ class World:
 
     def settings(self, name: str, **more: Any) -> LeadsSettings:
         values: dict[str, Any] = {
-            "nats_url": [self.url],
+            "nats_url": [self.server.url],
+            "nats_user": self.server.user,
+            "nats_password": self.server.password,
             "database": self.folder / name / "leads.sqlite",
             "metrics_port": 0,
             "http_port": 0,
@@ -74,13 +77,17 @@ class World:
         return LeadsSettings(**{**values, **more})
 
     async def replica(self, name: str = "", **more: Any) -> Client:
-        """Start a replica and wait until it is ready."""
+        """Start a replica and wait until it is ready; it stops with the test."""
+        return await self.stack.enter_async_context(self.running(name, **more))
+
+    @asynccontextmanager
+    async def running(self, name: str = "", **more: Any) -> AsyncIterator[Client]:
+        """Run a replica, ready, for a while."""
         self.replicas += 1
         settings = self.settings(name or f"replica-{self.replicas}", **more)
-        client: Client = TestClient(TestServer(build_app(settings)))
-        await self.stack.enter_async_context(client)
-        await until(lambda: _is_ready(client))
-        return client
+        async with TestClient(TestServer(build_app(settings))) as client:
+            await until(lambda: is_ready(client))
+            yield client
 
     async def attorney(
         self, client: Client, email: str = "lena@firm.example", name: str = "Lena Weber"
@@ -160,9 +167,9 @@ async def renew(client: Client, refresh_token: str) -> ClientResponse:
 async def until(condition: Callable[[], Awaitable[bool]], seconds: float = 20) -> None:
     """Wait until a condition holds; fail when it does not within some seconds."""
     async with asyncio.timeout(seconds):
-        while not await condition():
+        while not await condition():  # noqa: ASYNC110 - what is waited for is elsewhere
             await asyncio.sleep(0.02)
 
 
-async def _is_ready(client: Client) -> bool:
+async def is_ready(client: Client) -> bool:
     return (await client.get("/readyz")).status == 200
