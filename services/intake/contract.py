@@ -7,11 +7,10 @@ from uuid import UUID
 from pydantic import BaseModel, ConfigDict, Field
 
 from libs.chassis.api import Header, Parameter, ResponseSpec
-from services.intake.fields import ContactDetails
+from services.intake.fields import KEY_FIELD, ContactDetails
 from services.intake.form import FILE_FIELD
 from services.intake.idempotency import HEADER
 from services.intake.resume import KINDS
-from services.intake.submission import KEY_FIELD
 
 POSITION: Final = "Leadlog-Position"
 

@@ -15,6 +15,8 @@ EMAIL_MAX: Final = 254  # RFC 5321 4.5.3.1.3, less the angle brackets
 PHONE_MAX: Final = 40
 MESSAGE_MAX: Final = 5000
 TEXT_FIELDS: Final = ("first_name", "last_name", "email", "phone", "message")
+KEY_FIELD: Final = "idempotency_key"
+"""The hosted form's hidden field: what the Idempotency-Key header is for scripts."""
 
 
 class InvalidFields(Exception):
@@ -54,9 +56,7 @@ def _email(value: str) -> str:
         normalized = validate_email(address, check_deliverability=False, strict=True).normalized
     except EmailNotValidError:
         # The library's reason can quote the address; ours must not.
-        raise _refuse(
-            "Please check your email address: it should look like you@mail.com."
-        ) from None
+        raise _refuse("Please enter an email address like name@example.com.") from None
     return normalized
 
 

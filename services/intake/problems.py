@@ -7,7 +7,8 @@ from libs.chassis.errors import StoreUnavailable
 from libs.chassis.problems import ErrorTable, FieldError, Problem, refused
 from libs.events import Conflict
 from services.intake.fields import InvalidFields
-from services.intake.form import FILE_FIELD, BrokenForm, FormTooLarge, WrongContentType
+from services.intake.form import FILE_FIELD
+from services.intake.form_reader import BrokenForm, FormTooLarge, WrongContentType
 from services.intake.idempotency import InvalidKey, KeyReused
 from services.intake.receive import ClientGone, SlowClient, TooBusy
 from services.intake.resume import NoResume, ResumeRefused, ResumeTooLarge

@@ -8,7 +8,8 @@ from aiohttp import ClientError, hdrs, web
 from aiohttp.http_exceptions import HttpProcessingError
 
 from libs.chassis.errors import StoreUnavailable
-from services.intake.form import BrokenForm, Form, FormReader, boundary_of
+from services.intake.form import Form
+from services.intake.form_reader import BrokenForm, FormReader, boundary_of
 from services.intake.limits import FormLimits
 from services.intake.resume import ResumeTooLarge
 

@@ -2,8 +2,6 @@
 
 import re
 from http import HTTPStatus
-from importlib import resources
-from pathlib import Path
 from typing import Final
 
 import structlog
@@ -14,17 +12,18 @@ from libs.chassis.api import Api
 from libs.chassis.problems import Problem
 from services.intake import contract
 from services.intake.cors import PATH, preflight
+from services.intake.fields import KEY_FIELD
 from services.intake.form import Form
 from services.intake.idempotency import HEADER, InvalidKey, check_key
 from services.intake.keys import METERS, PAGES, RECORDER, SETTINGS, SLOTS, TASKS
 from services.intake.negotiation import prefers_html
+from services.intake.page_routes import add_page_routes, page_response
 from services.intake.problems import problem_for
 from services.intake.receive import ClientGone, receive
 from services.intake.recorder import Receipt
-from services.intake.submission import KEY_FIELD, Submission, examine
+from services.intake.submission import Submission, examine
 
 _TRACEPARENT: Final = re.compile(r"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
-_STATIC: Final = ("intake.css", "intake.svg")
 _log = structlog.get_logger(__name__)
 
 api = Api("Leadlog intake", libs.__version__, "Where a prospect's form goes.")
@@ -128,44 +127,11 @@ def _accepted(request: web.Request, receipt: Receipt) -> web.Response:
 def _form_again(request: web.Request, form: Form, problem: Problem) -> web.Response:
     sent = form.text()
     text = request.app[PAGES].form_again(sent, sent.get(KEY_FIELD, ""), problem)
-    return _page(request, text, status=problem.status, headers=problem.headers)
-
-
-def _page(
-    request: web.Request, text: str, *, status: int = 200, headers: dict[str, str] | None = None
-) -> web.Response:
-    return web.Response(
-        status=status,
-        text=text,
-        content_type="text/html",
-        headers={"Content-Security-Policy": request.app[PAGES].policy, **(headers or {})},
-    )
-
-
-async def show_form(request: web.Request) -> web.Response:
-    """The hosted form."""
-    return _page(request, request.app[PAGES].form())
-
-
-async def show_thanks(request: web.Request) -> web.Response:
-    """The page after the form."""
-    return _page(request, request.app[PAGES].thank_you())
-
-
-async def show_static(request: web.Request) -> web.FileResponse:
-    """The form's style and icon."""
-    folder = Path(str(resources.files("services.intake"))) / "static"
-    return web.FileResponse(
-        folder / request.path.rpartition("/")[2],
-        headers={hdrs.CACHE_CONTROL: "public, max-age=3600"},
-    )
+    return page_response(request, text, status=problem.status, headers=problem.headers)
 
 
 def add_routes(app: web.Application) -> None:
     """Add every route of the service."""
     api.install(app)
     app.router.add_route(hdrs.METH_OPTIONS, PATH, preflight)
-    app.router.add_get("/", show_form)
-    app.router.add_get("/thank-you", show_thanks)
-    for name in _STATIC:
-        app.router.add_get(f"/{name}", show_static)
+    add_page_routes(app)

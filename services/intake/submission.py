@@ -8,11 +8,10 @@ from typing import Final
 
 from libs.chassis.problems import FieldError
 from libs.events import LeadSubmitted, ResumeRef
-from services.intake.fields import TEXT_FIELDS, ContactDetails, InvalidFields, validate
+from services.intake.fields import KEY_FIELD, TEXT_FIELDS, ContactDetails, InvalidFields, validate
 from services.intake.form import FILE_FIELD, Form, texts, the_upload
 from services.intake.resume import Kind, NoResume, ResumeRefused, Upload, judge
 
-KEY_FIELD: Final = "idempotency_key"
 _LABELS: Final = {
     **{name: name.replace("_", " ") for name in TEXT_FIELDS},
     KEY_FIELD: "idempotency key",

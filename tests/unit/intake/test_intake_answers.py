@@ -12,7 +12,7 @@ from structlog.testing import capture_logs
 from libs.chassis.metrics import METRICS
 from libs.events import Conflict, StoreUnavailable
 from services.intake import fields as fields_module
-from services.intake import form, idempotency, receive
+from services.intake import form_reader, idempotency, receive
 from services.intake import resume as resume_module
 from services.intake.keys import TASKS
 from services.intake.problems import ERRORS
@@ -394,7 +394,7 @@ async def test_what_is_counted(site: Site) -> None:
 
 
 def test_every_error_of_the_service_has_a_row() -> None:
-    modules = [form, fields_module, idempotency, receive, resume_module]
+    modules = [form_reader, fields_module, idempotency, receive, resume_module]
     declared = {
         each
         for module in modules

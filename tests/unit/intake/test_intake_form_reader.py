@@ -8,15 +8,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from services.intake.fields import InvalidFields
-from services.intake.form import (
+from services.intake.form import Form, texts, the_upload
+from services.intake.form_reader import (
     BrokenForm,
-    Form,
     FormReader,
     FormTooLarge,
     WrongContentType,
     boundary_of,
-    texts,
-    the_upload,
 )
 from services.intake.limits import FormLimits
 from services.intake.resume import NoResume, ResumeTooLarge
@@ -123,6 +121,12 @@ def test_memory_does_not_grow_with_a_field() -> None:
     reader.feed(b"\r\n--" + BOUNDARY.encode() + b"--")
     reader.finish()
     assert form.text() == {"message": "x" * 101}
+
+
+@pytest.mark.parametrize("sent", ["é".encode() * 60, b"\xff" * 200])
+def test_a_field_cut_inside_a_character_is_still_text_and_too_long(sent: bytes) -> None:
+    form = read(body(text_part("message", sent)), limits=FormLimits(field_bytes=100))
+    assert len(texts(form, {"message": "message"})["message"]) > 50
 
 
 def test_the_rest_of_a_form_is_bounded() -> None:

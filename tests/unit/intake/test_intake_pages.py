@@ -108,7 +108,7 @@ async def test_the_firm_is_named_and_its_notice_linked(make_site: MakeSite) -> N
         assert 'href="https://www.example.com/privacy"' in text
     form = await (await site.client.get("/")).text()
     assert "Hello there." in form
-    assert "at most 5 MB" in form
+    assert "at most 5&nbsp;MB" in form
 
 
 @pytest.mark.parametrize("path", ["/", "/thank-you"])
