@@ -125,26 +125,49 @@ async def _serve(app: web.Application, settings: ServiceSettings) -> int:
     life = app[LIFE]
     _install_signal_handlers(life)
     runner = web.AppRunner(app, access_log=None, shutdown_timeout=_CUT_OFF_SECONDS)
-    try:
-        await runner.setup()
-        await listen(runner, settings.http_host, settings.http_port, setting="http_port")
-    except PortUnavailable as error:
-        log.error("service not started", reason=str(error))  # noqa: TRY400 - the text says it all
+    code = await _start(runner, settings, life)
+    if code is not None:
         await runner.cleanup()
-        return EXIT_PORT
-    except SettingsError as error:
-        log.error("service not started", reason=str(error))  # noqa: TRY400
-        await runner.cleanup()
-        return EXIT_SETTINGS
-    except Exception:
-        log.exception("service not started")
-        await runner.cleanup()
-        return EXIT_FAILED
+        return code
     _log_started(runner, settings)
     await life.ended.wait()
     await _stop(app, runner, settings)
     log.info("service stopped", failed=life.failed)
     return EXIT_FAILED if life.failed else 0
+
+
+async def _start(runner: web.AppRunner, settings: ServiceSettings, life: Life) -> int | None:
+    """Open the application's resources and listen; the exit code if that came to nothing."""
+    opening = asyncio.ensure_future(_open(runner, settings))
+    ended = asyncio.ensure_future(life.ended.wait())
+    await asyncio.wait({opening, ended}, return_when=asyncio.FIRST_COMPLETED)
+    ended.cancel()
+    if not opening.done():  # asked to stop while starting
+        opening.cancel()
+        await asyncio.wait({opening})
+        log.info("service stopped before it had started")
+        return EXIT_FAILED if life.failed else 0
+    return _exit_code(opening.exception())
+
+
+async def _open(runner: web.AppRunner, settings: ServiceSettings) -> None:
+    await runner.setup()
+    await listen(runner, settings.http_host, settings.http_port, setting="http_port")
+
+
+def _exit_code(error: BaseException | None) -> int | None:
+    match error:
+        case None:
+            return None
+        case PortUnavailable():
+            log.error("service not started", reason=str(error))
+            return EXIT_PORT
+        case SettingsError():
+            log.error("service not started", reason=str(error))
+            return EXIT_SETTINGS
+        case _:
+            log.error("service not started", exc_info=error)
+            return EXIT_FAILED
 
 
 async def _stop(app: web.Application, runner: web.AppRunner, settings: ServiceSettings) -> None:

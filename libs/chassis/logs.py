@@ -10,6 +10,7 @@ import sys
 from typing import Any, Literal
 
 import structlog
+from aiohttp.http_exceptions import HttpProcessingError
 from structlog.typing import EventDict, Processor, WrappedLogger
 
 from libs.chassis.tracebacks import as_text, describe
@@ -51,8 +52,18 @@ def configure_logging(service: str, level: Level = "info", format: Format = "aut
     root.handlers[:] = [handler]
     root.setLevel(threshold)
     logging.captureWarnings(capture=True)
+    logging.getLogger("aiohttp.server").addFilter(_soften_bad_requests)
     # It writes addresses and query strings; the chassis has an access line of its own.
     logging.getLogger("aiohttp.access").setLevel(logging.CRITICAL)
+
+
+def _soften_bad_requests(record: logging.LogRecord) -> bool:
+    """Make one quiet line of aiohttp's report of something that is not HTTP: not our error."""
+    error = record.exc_info[1] if record.exc_info else None
+    if isinstance(error, HttpProcessingError):
+        record.msg, record.args, record.exc_info = "request refused: not valid HTTP", (), None
+        record.levelno, record.levelname = logging.INFO, "INFO"
+    return True
 
 
 def _stdout_logger(*_: Any) -> structlog.WriteLogger:
@@ -102,5 +113,5 @@ def _guard_foreign(_: WrappedLogger, __: str, event: EventDict) -> EventDict:
     if isinstance(record, logging.LogRecord):
         event["logger"] = record.name
         if record.name.split(".")[0] in _GUARDED:
-            event["event"] = str(record.msg).split("\n", 1)[0]
+            event["event"] = str(record.msg).split("\n", 1)[0].replace("%s", "...")
     return event

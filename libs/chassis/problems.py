@@ -18,7 +18,10 @@ from libs.chassis.status import phrase
 
 PROBLEM_JSON = "application/problem+json"
 TYPE_PREFIX = "urn:leadlog:problem:"
+# What a widespread habit, nginx's, calls a request whose client hung up; nobody receives it.
+CLIENT_GONE = 499
 _SERVER_ERROR = 500
+_STARTED = web.RequestKey("response_started", bool)
 
 log = structlog.get_logger()
 
@@ -97,16 +100,37 @@ def problem_middleware(errors: ErrorTable) -> Middleware:
     async def answer_problems(request: web.Request, handler: Handler) -> web.StreamResponse:
         try:
             return await handler(request)
-        except Problem as problem:
-            return problem_response(request, problem)
-        except web.HTTPException as error:
-            if error.status < HTTPStatus.BAD_REQUEST:
-                raise
-            return problem_response(request, http_problem(error))
         except Exception as error:  # noqa: BLE001 - the edge: nothing may pass it unanswered
-            return problem_response(request, _mapped(table, error))
+            return _answer(request, table, error)
 
     return answer_problems
+
+
+async def mark_started(request: web.Request, _: web.StreamResponse) -> None:
+    """Remember, as an ``on_response_prepare`` signal, that the response is on its way."""
+    request[_STARTED] = True
+
+
+def _answer(request: web.Request, table: ErrorTable, error: Exception) -> web.StreamResponse:
+    if isinstance(error, ConnectionError | web.RequestPayloadError) and _client_is_gone(request):
+        log.info("the client went away")
+        return web.Response(status=CLIENT_GONE)
+    if _STARTED in request:
+        # A second head would be read as part of the first one's body: break the connection,
+        # so that the client sees that what it has is not whole.
+        log.error("response cut off", exc_info=error)
+        if request.transport is not None:
+            request.transport.abort()
+        raise error
+    if isinstance(error, web.HTTPException):
+        if error.status < HTTPStatus.BAD_REQUEST:
+            raise error
+        error = http_problem(error)
+    return problem_response(request, _mapped(table, error))
+
+
+def _client_is_gone(request: web.Request) -> bool:
+    return request.transport is None or request.transport.is_closing()
 
 
 def problem_response(request: web.Request, problem: Problem) -> web.Response:
@@ -163,9 +187,9 @@ _HINTS = {
 }
 
 
-def _mapped(
-    table: Mapping[type[Exception], Callable[[Exception], Problem]], error: Exception
-) -> Problem:
+def _mapped(table: ErrorTable, error: Exception) -> Problem:
+    if isinstance(error, Problem):
+        return error
     for kind in type(error).__mro__:
         if kind in table:
             problem = table[kind](error)

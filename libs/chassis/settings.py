@@ -75,7 +75,8 @@ class ServiceSettings(BaseSettings):
                 raise ValueError(msg)
             if parts.username or parts.password:
                 msg = (
-                    "leave user and password out of the URL; NATS_USER and NATS_PASSWORD hold them"
+                    "leave user and password out of the URL; LEADLOG_NATS_USER and "
+                    "LEADLOG_NATS_PASSWORD hold them"
                 )
                 raise ValueError(msg)
         return urls

@@ -10,7 +10,7 @@ from aiohttp.typedefs import Handler, Middleware
 from libs.chassis.health import HEALTH, Health, add_health_routes
 from libs.chassis.lifecycle import LIFE, Life
 from libs.chassis.metrics import METRICS, Metrics, metrics_site
-from libs.chassis.problems import ErrorTable, problem_middleware
+from libs.chassis.problems import CLIENT_GONE, ErrorTable, mark_started, problem_middleware
 from libs.chassis.request_id import HEADER, request_id
 from libs.chassis.settings import ServiceSettings
 
@@ -52,7 +52,7 @@ def new_app(
         middlewares=[_observe(), problem_middleware(errors)], client_max_size=client_max_size
     )
     app[HEALTH], app[METRICS], app[LIFE] = Health(), Metrics(), Life(service)
-    app.on_response_prepare.append(_add_headers)
+    app.on_response_prepare.extend([_add_headers, mark_started])
     app.cleanup_ctx.append(functools.partial(metrics_site, settings=settings))
     add_health_routes(app)
     return app
@@ -70,7 +70,7 @@ def _observe() -> Middleware:
     @web.middleware
     async def observe(request: web.Request, handler: Handler) -> web.StreamResponse:
         started = time.perf_counter()
-        status = 499  # what remains when the client hangs up and the handler is cancelled
+        status = CLIENT_GONE  # what remains when the handler is cancelled or its answer cut off
         with structlog.contextvars.bound_contextvars(request_id=request_id(request)):
             try:
                 response = await handler(request)

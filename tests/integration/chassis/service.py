@@ -41,13 +41,29 @@ async def never_close(_: web.Application):  # type: ignore[no-untyped-def] # noq
     await asyncio.Event().wait()
 
 
+async def never_open(_: web.Application):  # type: ignore[no-untyped-def] # noqa: ANN201
+    print("opening", flush=True)  # noqa: T201 - the test waits for it
+    await asyncio.Event().wait()
+    yield
+
+
+async def fail_to_open(_: web.Application):  # type: ignore[no-untyped-def] # noqa: ANN201
+    raise ValueError("Zebedee")
+    yield
+
+
+LAST = {"stuck": never_close, "endless": never_open, "broken": fail_to_open}
+
+
 def main() -> None:
     what = sys.argv[1]
     settings = load_settings(DemoSettings)
     configure_logging("leads", settings.log_level, "json")
     app = new_app(settings, service="leads", errors={})
     app.router.add_get("/slow", slow)
-    app.cleanup_ctx.append(never_close if what == "stuck" else clean_up_slowly)
+    app.cleanup_ctx.append(clean_up_slowly)
+    if what in LAST:
+        app.cleanup_ctx.append(LAST[what])
     trigger = asyncio.Event()
 
     async def kill(_: web.Request) -> web.Response:

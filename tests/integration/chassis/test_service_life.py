@@ -147,3 +147,25 @@ async def test_metrics_have_a_port_of_their_own(start: Start) -> None:
     assert response.headers["Content-Type"].startswith("text/plain")
     assert 'http_requests_total{method="GET",route="/readyz",status="200"}' in text
     assert await service.status("/metrics") == 404
+
+
+async def test_a_stop_while_it_is_starting_is_obeyed(start: Start) -> None:
+    service = await start("endless")
+    assert service.process.stdout is not None
+    assert await service.process.stdout.readline() == b"opening\n"
+    service.process.send_signal(signal.SIGTERM)
+
+    code, lines, out = await service.ended()
+    assert code == 0
+    assert events(lines) == ["service stopped before it had started"]
+    assert "cleaned up" in out
+
+
+async def test_a_failed_start_closes_what_was_opened_and_exits_with_1(start: Start) -> None:
+    service = await start("broken")
+
+    code, lines, out = await service.ended()
+    assert code == 1
+    assert events(lines) == ["service not started"]
+    assert "cleaned up" in out
+    assert "Zebedee" not in out

@@ -136,6 +136,8 @@ def make_app(**settings: Any) -> web.Application:
     app.router.add_post("/fail/{how}", fail)
     app.router.add_get("/own-headers", own_headers)
     app.router.add_get("/moved", moved)
+    app.router.add_get("/half", half)
+    app.router.add_post("/swallow", swallow)
     return app
 
 
@@ -164,3 +166,17 @@ async def own_headers(_: web.Request) -> web.Response:
 
 async def moved(_: web.Request) -> web.Response:
     raise web.HTTPSeeOther("/elsewhere")
+
+
+async def half(request: web.Request) -> web.StreamResponse:
+    response = web.StreamResponse(headers={"Content-Length": "2000"})
+    await response.prepare(request)
+    await response.write(b"half")
+    raise StoreUnavailable
+
+
+async def swallow(request: web.Request) -> web.Response:
+    structlog.get_logger().info("reading")
+    async for _ in request.content.iter_any():
+        pass
+    return web.Response(text="all of it")

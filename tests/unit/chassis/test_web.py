@@ -1,9 +1,13 @@
+import asyncio
 import json
 from typing import Any
 
+import aiohttp
 import pytest
+from aiohttp import web
 from aiohttp.test_utils import TestClient
 from pytest_aiohttp.plugin import AiohttpClient
+from structlog.testing import capture_logs
 
 from libs.chassis.logs import configure_logging
 from libs.chassis.metrics import METRICS
@@ -167,3 +171,54 @@ async def test_requests_are_counted_by_route_and_not_by_address(
     assert 'http_request_duration_seconds_count{method="GET",route="/things/{id}/picture"}' in text
     assert "process_cpu_seconds_total" in text
     assert "4711" not in text
+
+
+async def test_a_response_that_fails_midway_is_cut_off_and_not_patched_up(
+    client: TestClient[Any, Any],
+) -> None:
+    with capture_logs() as lines:
+        response = await client.get("/half")
+        with pytest.raises(aiohttp.ClientPayloadError):
+            await response.read()
+
+    assert "response cut off" in [line["event"] for line in lines]
+
+
+async def until_logged(lines: list[Any], event: str) -> None:
+    async with asyncio.timeout(5):
+        while not any(line["event"] == event for line in lines):  # noqa: ASYNC110 - a plain list
+            await asyncio.sleep(0.01)
+
+
+async def test_a_client_that_hangs_up_midway_is_no_error() -> None:
+    # As in production; aiohttp's test server would cancel the handler.
+    runner = web.AppRunner(make_app(), access_log=None)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    host, port = runner.addresses[0]
+    with capture_logs() as lines:
+        _, writer = await asyncio.open_connection(host, port)
+        writer.write(b"POST /swallow HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\nsome")
+        await until_logged(lines, "reading")
+        writer.transport.abort()
+        await until_logged(lines, "request")
+
+    assert [line["event"] for line in lines] == ["reading", "the client went away", "request"]
+    assert lines[-1]["status"] == 499
+    await runner.cleanup()
+    assert {line["log_level"] for line in lines} == {"info"}
+
+
+@pytest.mark.usefixtures("restore_logging")
+async def test_what_is_not_http_is_one_quiet_line_without_its_text(
+    client: TestClient[Any, Any], capsys: pytest.CaptureFixture[str]
+) -> None:
+    configure_logging("leads", "info", "json")
+    reader, writer = await asyncio.open_connection(client.host, client.port)
+    writer.write(b"GET /?name=Zebedee HTTP/1.1\r\nZebedee Marked\r\n\r\n")
+    assert (await reader.readline()).startswith(b"HTTP/1.0 400 ")
+    writer.close()
+
+    (line,) = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert (line["event"], line["level"]) == ("request refused: not valid HTTP", "info")
+    assert "Zebedee" not in str(line)
