@@ -1,8 +1,9 @@
 """What the API takes and gives: the same models validate, serialise and document."""
 
+import re
 from datetime import UTC, date, datetime, time
 from enum import StrEnum
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Final, Literal, Self
 from uuid import UUID
 
 from pydantic import (
@@ -19,7 +20,9 @@ from libs.events import Channel
 from services.leads.lead import Status
 from services.leads.text import clean_note
 
-MAX_NOTE = 2000
+MAX_NOTE: Final = 2000
+_DATE: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
+_RFC_3339: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt][0-9]{2}:[0-9]{2}:[0-9]{2}")
 
 
 class Strict(BaseModel):
@@ -49,19 +52,25 @@ def _utc(moment: datetime) -> datetime:
 
 
 def _start(value: Any) -> Any:
-    return _day(value, time.min)
+    return _moment(value, time.min)
 
 
 def _end(value: Any) -> Any:
-    return _day(value, time.max)
+    return _moment(value, time.max)
 
 
-def _day(value: Any, at: time) -> Any:
-    """Read a plain date as its first or last moment in UTC; leave anything else alone."""
-    try:
-        return datetime.combine(date.fromisoformat(value), at, UTC) if len(value) == 10 else value  # noqa: PLR2004 - YYYY-MM-DD
-    except (TypeError, ValueError):
+def _moment(value: Any, of_day: time) -> Any:
+    """Read a plain date as a moment of that day in UTC, and let RFC 3339 pass.
+
+    Pydantic alone would also take numbers, and guess whether they are seconds.
+    """
+    if not isinstance(value, str):
         return value
+    if _DATE.fullmatch(value):
+        return datetime.combine(date.fromisoformat(value), of_day, UTC)
+    if not _RFC_3339.match(value):
+        raise ValueError("must look like 2026-03-01 or 2026-03-01T09:00:00Z")
+    return value
 
 
 _MOMENT_SCHEMA = WithJsonSchema(

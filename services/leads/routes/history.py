@@ -18,6 +18,7 @@ from services.leads.views import account_id_of, history_entry
     summary="Show what happened to a lead",
     description="Every fact, oldest first: who did what, when. Mails are facts too.",
     responses={200: History},
+    problems=(422, 503),
     security=True,
     tags=["leads"],
     parameters=[POSITION_PARAMETER],

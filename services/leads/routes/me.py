@@ -6,7 +6,7 @@ from aiohttp import web
 from pydantic import BaseModel, Field
 
 from libs.chassis.api import parse_json
-from libs.chassis.problems import FieldError, Problem, refused
+from libs.chassis.problems import Problem
 from services.leads.auth import login
 from services.leads.auth.login import Refused, SlowDown
 from services.leads.auth.passwords import MAX_LENGTH, MIN_LENGTH
@@ -66,7 +66,12 @@ async def set_own_password(request: web.Request) -> web.Response:
             request.app[AUTH], request[IDENTITY], change.current_password, change.new_password
         )
     except Refused:
-        raise refused([FieldError("current_password", "Is not your current password")]) from None
+        raise Problem(
+            "wrong-password",
+            "The current password is another one",
+            403,
+            "Send your current password with the new one.",
+        ) from None
     except SlowDown as slow:
         raise Problem(
             "too-many-failures",

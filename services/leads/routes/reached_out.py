@@ -19,6 +19,14 @@ from services.leads.views import account_id_of, view_of_facts
 
 _KEY: Final = "Idempotency-Key"
 _KEY_PATTERN: Final = r"[\x21-\x7e]{1,255}"
+_BODY_MAY_BE_MISSING: Final = {
+    "requestBody": {
+        "required": False,
+        "content": {
+            "application/json": {"schema": {"$ref": "#/components/schemas/ReachedOutRequest"}}
+        },
+    }
+}
 _TRACEPARENT: Final = re.compile(r"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
 
 
@@ -32,6 +40,7 @@ _TRACEPARENT: Final = re.compile(r"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f
         " `already_reached_out: true`."
     ),
     body=ReachedOutRequest,
+    extra=_BODY_MAY_BE_MISSING,
     responses={200: ResponseSpec({"application/json": ReachedOutAnswer}, headers=POSITION_HEADER)},
     problems=(409, 503),
     security=True,

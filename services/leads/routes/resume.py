@@ -34,13 +34,13 @@ log = structlog.get_logger(__name__)
     summary="Download a lead's resume",
     responses={
         200: ResponseSpec(
-            {"application/octet-stream": {"type": "string", "format": "binary"}},
+            {"*/*": {"type": "string", "format": "binary"}},
             "The file, with its own media type.",
             {**_ETAG_HEADER, "Content-Disposition": Header("Always `attachment`.")},
         ),
         304: ResponseSpec({}, "The client has it already.", _ETAG_HEADER),
     },
-    problems=(410, 503),
+    problems=(410, 422, 500, 503),
     security=True,
     tags=["leads"],
     parameters=[

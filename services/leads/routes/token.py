@@ -24,7 +24,8 @@ class TokenRequest(BaseModel):
 
     model_config = ConfigDict(hide_input_in_errors=True)
 
-    grant_type: str = Field(description="`password` or `refresh_token`.")
+    # Any text is taken and answered by the RFC's own error; the document says what works.
+    grant_type: str = Field(json_schema_extra={"enum": ["password", "refresh_token"]})
     username: str | None = Field(None, max_length=320, description="The account's email address.")
     password: str | None = Field(None, max_length=MAX_LENGTH)
     refresh_token: str | None = Field(None, max_length=200)
