@@ -47,6 +47,14 @@ def form_schema() -> dict[str, Any]:
     }
 
 
+def form_body() -> dict[str, Any]:
+    """The request body, with the media types that the file may have."""
+    media_types = ", ".join(kind.media_type for kind in KINDS)
+    encoding = {FILE_FIELD: {"contentType": media_types}}
+    content = {"multipart/form-data": {"schema": form_schema(), "encoding": encoding}}
+    return {"required": True, "content": content}
+
+
 def _as_sent(schema: dict[str, Any]) -> dict[str, Any]:
     # In a form an optional field is absent or empty, never null.
     kept = {key: value for key, value in schema.items() if key not in {"anyOf", "default"}}

@@ -95,12 +95,22 @@ class ContactDetails(BaseModel):
     first_name: Annotated[
         str,
         AfterValidator(_name("first name")),
-        _schema("Given name, any script.", minLength=1, maxLength=NAME_MAX, examples=["Ada"]),
+        _schema(
+            "Given name, any script, no control characters.",
+            minLength=1,
+            maxLength=NAME_MAX,
+            examples=["Ada"],
+        ),
     ]
     last_name: Annotated[
         str,
         AfterValidator(_name("last name")),
-        _schema("Family name, any script.", minLength=1, maxLength=NAME_MAX, examples=["Byron"]),
+        _schema(
+            "Family name, any script, no control characters.",
+            minLength=1,
+            maxLength=NAME_MAX,
+            examples=["Byron"],
+        ),
     ]
     email: Annotated[
         str,
@@ -115,7 +125,11 @@ class ContactDetails(BaseModel):
     phone: Annotated[
         str | None,
         AfterValidator(_phone),
-        _schema("Optional phone number.", maxLength=PHONE_MAX, examples=["+44 20 7946 0018"]),
+        _schema(
+            "Optional: digits, spaces, + ( ) - . / and an extension.",
+            maxLength=PHONE_MAX,
+            examples=["+44 20 7946 0018"],
+        ),
     ] = None
     message: Annotated[
         str | None,

@@ -36,6 +36,7 @@ api = Api("Leadlog intake", libs.__version__, "Where a prospect's form goes.")
     description="The form of a prospect with a resume. A browser, which asks for `text/html`, "
     "is sent on to a page; a script gets JSON.",
     multipart=contract.form_schema(),
+    extra={"requestBody": contract.form_body()},
     responses=contract.RESPONSES,
     problems=contract.PROBLEMS,
     parameters=[contract.KEY_PARAMETER],
