@@ -87,6 +87,10 @@ class SmtpServer:
         """Do this the next ``times`` times at a stage, for one recipient or for any."""
         self._rules.append(_Rule(stage, action, to, times))
 
+    @property
+    def script_is_played(self) -> bool:
+        return all(rule.times == 0 for rule in self._rules)
+
     def forget_script(self) -> None:
         self._rules.clear()
 

@@ -167,8 +167,9 @@ class Connection:
 
     def abort(self) -> None:
         """Close without a word: after silence there is nobody to say it to."""
-        if isinstance(transport := self._client.transport, asyncio.WriteTransport):
-            transport.abort()
+        # uvloop's transports are no asyncio.Transport, but have its methods.
+        if (abort := getattr(self._client.transport, "abort", None)) is not None:
+            abort()
         self._client.close()
 
 

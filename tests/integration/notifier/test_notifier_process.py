@@ -54,6 +54,7 @@ async def test_after_a_kill_between_two_mails_the_first_is_not_sent_again(
     killed = await Service.start("services.notifier", **settings)
     lead_id = await log.submit(JANE)
     await until(ledger.keys)
+    await smtp.wait_until(lambda: smtp.script_is_played)
     await killed.kill()
     assert Counter(received.recipient for received in smtp.messages) == {JANE: 1}
     second = await Service.start("services.notifier", **settings)
