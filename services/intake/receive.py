@@ -48,7 +48,9 @@ class Slots:
             self._free += 1
 
 
-async def receive(request: web.Request, form: Form, limits: FormLimits, seconds: float) -> None:
+async def receive(
+    request: web.Request, form: Form, limits: FormLimits, seconds: float, *, keep_fields: bool
+) -> None:
     """Read a request's whole body into a form.
 
     Args:
@@ -56,6 +58,8 @@ async def receive(request: web.Request, form: Form, limits: FormLimits, seconds:
         form: empty; after an error it holds what had arrived.
         limits: the bounds of the form.
         seconds: how long the whole body may take.
+        keep_fields: read a body that is announced as too large up to its file, so that the
+            fields before it can be shown again; otherwise it is refused unread.
 
     Raises:
         WrongContentType, BrokenForm, FormTooLarge, ResumeTooLarge: it cannot be taken.
@@ -64,7 +68,7 @@ async def receive(request: web.Request, form: Form, limits: FormLimits, seconds:
         StoreUnavailable: there is no room for it on this machine's disk.
     """
     boundary = boundary_of(request.headers.get(hdrs.CONTENT_TYPE, ""))
-    if (request.content_length or 0) > limits.body_bytes:
+    if (request.content_length or 0) > limits.body_bytes and not keep_fields:
         raise ResumeTooLarge(limits.resume_bytes)
     reader = FormReader(form, boundary, limits)
     try:

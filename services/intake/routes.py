@@ -75,7 +75,13 @@ async def _read(request: web.Request, form: Form) -> tuple[Submission, str | Non
     settings = request.app[SETTINGS]
     try:
         key = _header_key(request)
-        await receive(request, form, settings.form_limits, settings.body_timeout_seconds)
+        await receive(
+            request,
+            form,
+            settings.form_limits,
+            settings.body_timeout_seconds,
+            keep_fields=_is_browser(request),
+        )
         submission = await examine(form)
         return submission, key or check_key(submission.form_key)
     except BaseException:

@@ -160,6 +160,16 @@ async def test_a_content_length_that_says_too_much_is_refused_unread(make_site: 
     assert b" 413 " in status
 
 
+async def test_a_browser_keeps_what_was_typed_when_its_file_is_far_too_large(
+    make_site: MakeSite,
+) -> None:
+    site = await make_site(max_resume_bytes=1024)
+    answer = await site.submit(whole(PDF + bytes(1_000_000)), browser=True)
+    assert answer.status == 413
+    assert 'value="Byron"' in await answer.text()
+    assert await site.is_untouched()
+
+
 async def connect(site: Site) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
     assert site.client.port
     return await asyncio.open_connection(site.client.host, site.client.port)
