@@ -69,11 +69,12 @@ async def _database(app: web.Application) -> AsyncIterator[None]:
 
 
 def _projector(app: web.Application) -> Projector:
+    store = app[STORE]
     return Projector(
-        app[STORE],
+        store,
         app[ENGINE],
         app[SETTINGS].database,
         functools.partial(read_identity, app[JETSTREAM]),
         app[GATE],
-        ProjectionMetrics(app[METRICS].registry),
+        ProjectionMetrics(app[METRICS].registry, store.skipped),
     )

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from aiohttp import web
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from libs.events import EventStore
+from libs.events.jetstream import JetStreamEventStore
 from libs.resumes import ResumeStore
 from services.leads.auth.directory import AccountDirectory
 from services.leads.auth.parts import Auth
@@ -14,7 +14,7 @@ from services.leads.projection.gate import PositionGate
 from services.leads.settings import LeadsSettings
 
 SETTINGS = web.AppKey("settings", LeadsSettings)
-STORE = web.AppKey("store", EventStore)
+STORE = web.AppKey("store", JetStreamEventStore)
 RESUMES = web.AppKey("resumes", ResumeStore)
 ENGINE = web.AppKey("engine", AsyncEngine)
 GATE = web.AppKey("gate", PositionGate)

@@ -1,0 +1,55 @@
+"""What the outside sees of the inside: errors and metrics."""
+
+import inspect
+from collections import Counter
+from types import ModuleType
+
+import pytest
+from prometheus_client import CollectorRegistry, generate_latest
+
+from services.leads import cursors, lead, reached_out
+from services.leads.auth import passwords
+from services.leads.auth.passwords import WeakPassword
+from services.leads.metrics import ProjectionMetrics
+from services.leads.projection import gate
+from services.leads.routes.errors import ERRORS
+
+BEFORE_THE_EDGE = {WeakPassword}
+"""The request's model refuses these first; only the operators' commands meet them."""
+
+
+@pytest.mark.parametrize("module", [lead, reached_out, cursors, gate, passwords])
+def test_every_error_has_an_answer(module: ModuleType) -> None:
+    errors = {
+        kind
+        for _, kind in inspect.getmembers(module, inspect.isclass)
+        if issubclass(kind, Exception) and kind.__module__ == module.__name__
+    }
+
+    assert errors
+    assert errors - set(ERRORS) - BEFORE_THE_EDGE == set()
+
+
+@pytest.mark.parametrize("kind", list(ERRORS))
+def test_an_answer_says_what_to_do(kind: type[Exception]) -> None:
+    problem = ERRORS[kind](kind())
+
+    assert 400 <= problem.status < 600
+    assert problem.title
+    assert problem.detail
+    assert ("Retry-After" in problem.headers) == (problem.status == 503)
+
+
+def test_progress_is_measured() -> None:
+    registry, skipped = CollectorRegistry(), Counter[str]()
+    metrics = ProjectionMetrics(registry, skipped)
+    metrics.projected(3)
+    metrics.projected(4)
+    metrics.lag(12)
+    skipped["unknown"] += 2
+    shown = generate_latest(registry).decode()
+
+    assert "events_projected_total 7.0" in shown
+    assert "projection_lag_events 12.0" in shown
+    assert 'events_skipped{reason="unknown"} 2.0' in shown
+    assert 'events_skipped{reason="undecodable"} 0.0' in shown
