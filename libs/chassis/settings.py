@@ -38,25 +38,36 @@ class ServiceSettings(BaseSettings):
     model_config = SettingsConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
     service: ClassVar[str] = ""
 
-    environment: Literal["development", "production"] = "development"
-    nats_url: list[str] = Field(["nats://127.0.0.1:4222"], min_length=1)
-    nats_user: str | None = None
-    nats_password: SecretStr | None = None
-    nats_tls_ca: FilePath | None = None
-    log_level: Literal["debug", "info", "warning", "error"] = "info"
-    log_format: Literal["auto", "json", "console"] = "auto"
-    http_host: str = "127.0.0.1"
-    http_port: Port = 8080
-    metrics_host: str = "127.0.0.1"
+    environment: Literal["development", "production"] = Field(
+        "development", description="production refuses what is fit for trials only."
+    )
+    nats_url: list[str] = Field(
+        ["nats://127.0.0.1:4222"],
+        min_length=1,
+        description="The NATS servers, without user and password; `tls://` encrypts.",
+    )
+    nats_user: str | None = Field(None, description="The user name at NATS.")
+    nats_password: SecretStr | None = Field(None, description="The password at NATS.")
+    nats_tls_ca: FilePath | None = Field(
+        None, description="Certificate authorities to trust at NATS in place of the system's."
+    )
+    log_level: Literal["debug", "info", "warning", "error"] = Field(
+        "info", description="The least important lines that are written."
+    )
+    log_format: Literal["auto", "json", "console"] = Field(
+        "auto", description="How lines look; `auto` is `console` at a terminal, else `json`."
+    )
+    http_host: str = Field("127.0.0.1", description="The address to listen on.")
+    http_port: Port = Field(8080, description="The port to listen on.")
+    metrics_host: str = Field("127.0.0.1", description="The address of the metrics port.")
     metrics_port: Port = Field(0, description="0 turns the metrics port off.")
-    shutdown_seconds: float = Field(20, gt=0, description="How long a stop waits for requests.")
+    shutdown_seconds: float = Field(20, gt=0, description="Seconds a stop waits for requests.")
     shutdown_delay_seconds: float = Field(
         0,
         ge=0,
-        description="How long to go on serving, not ready, after a stop was asked for; gives a "
+        description="Seconds to go on serving, not ready, after a stop was asked for; gives a "
         "load balancer the time to notice.",
     )
-    public_url: str | None = None
 
     def __init_subclass__(cls, *, service: str | None = None, **kwargs: Any) -> None:
         """Keep the service's name; a subclass of a service's settings inherits it."""
@@ -80,17 +91,6 @@ class ServiceSettings(BaseSettings):
                 )
                 raise ValueError(msg)
         return urls
-
-    @field_validator("public_url")
-    @classmethod
-    def _absolute_public_url(cls, url: str | None) -> str | None:
-        if url is None:
-            return None
-        parts = urlsplit(url)
-        if parts.scheme not in {"http", "https"} or not parts.hostname:
-            msg = "must be a full URL such as https://intake.example.com"
-            raise ValueError(msg)
-        return url.rstrip("/")
 
     @classmethod
     def settings_customise_sources(

@@ -138,11 +138,24 @@ def openapi(
 
 
 def _print_document(document: object, output: Path | None) -> None:
-    text = json.dumps(document, indent=2, ensure_ascii=False) + "\n"
+    _print_text(json.dumps(document, indent=2, ensure_ascii=False) + "\n", output)
+
+
+def _print_text(text: str, output: Path | None) -> None:
     if output is None:
         sys.stdout.write(text)
     else:
         output.write_text(text)
+
+
+@app.command()
+def settings(
+    output: Annotated[Path | None, typer.Option(help="Write to this file.")] = None,
+) -> None:
+    """Print every setting of every service, as Markdown."""
+    from services.cli.settings_page import page  # noqa: PLC0415 - as above
+
+    _print_text(page(), output)
 
 
 @app.command("mail-catcher")

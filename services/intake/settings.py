@@ -21,8 +21,8 @@ def origin_of(url: str) -> str:
 class IntakeSettings(ServiceSettings, service="intake"):
     """Settings of the intake service; sizes in bytes, times in seconds."""
 
-    http_port: Port = 8080
-    metrics_port: Port = Field(9080, description="0 turns the metrics port off.")
+    http_port: Port = Field(8080, description="The port to listen on.")
+    metrics_port: Port = Field(9080, description="The port of the metrics; 0 turns it off.")
     firm_name: str = Field("Our law firm", description="Heads the hosted form.", max_length=120)
     form_intro: str = Field(
         "Tell us who you are and send us your resume. An attorney reads every submission "

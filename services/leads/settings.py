@@ -10,8 +10,8 @@ from libs.chassis.settings import Port, ServiceSettings
 class LeadsSettings(ServiceSettings, service="leads"):
     """Settings of the attorneys' side; each is read from `LEADLOG_LEADS_<NAME>`."""
 
-    http_port: Port = 8081
-    metrics_port: Port = Field(9081, description="0 turns the metrics port off.")
+    http_port: Port = Field(8081, description="The port to listen on.")
+    metrics_port: Port = Field(9081, description="The port of the metrics; 0 turns it off.")
     database: Path = Field(
         Path("var/leads.sqlite"),
         description="This replica's own copy of the leads; it can be deleted at any time.",

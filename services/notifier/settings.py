@@ -20,8 +20,8 @@ _PORTS: Final[dict[TlsMode, int]] = {"starttls": 587, "implicit": 465, "none": 2
 class NotifierSettings(ServiceSettings, service="notifier"):
     """Settings of the notifier; each is read from ``LEADLOG_NOTIFIER_<NAME>``."""
 
-    http_port: Port = 8082
-    metrics_port: Port = Field(9082, description="0 turns the metrics port off.")
+    http_port: Port = Field(8082, description="The port to listen on.")
+    metrics_port: Port = Field(9082, description="The port of the metrics; 0 turns it off.")
 
     smtp_host: str = Field(description="The firm's mail server.", min_length=1, max_length=253)
     smtp_port: int | None = Field(

@@ -120,18 +120,3 @@ def test_a_misspelt_variable_is_refused_without_load_settings_too(
 
     with pytest.raises(SettingsError, match="LEADLOG_INTAKE_RETRIES"):
         DemoSettings()
-
-
-@pytest.mark.parametrize("url", ["leads.example.com", "ftp://x", "https://"])
-def test_a_public_url_must_be_a_full_one(
-    url: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    monkeypatch.setenv("LEADLOG_PUBLIC_URL", url)
-
-    assert "LEADLOG_PUBLIC_URL: must be a full URL" in refusal(DemoSettings, capsys)
-
-
-def test_a_public_url_loses_its_last_slash(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("LEADLOG_PUBLIC_URL", "https://leads.example.com/")
-
-    assert load_settings(DemoSettings).public_url == "https://leads.example.com"
