@@ -1,4 +1,14 @@
-"""Errors that adapters raise and the HTTP edge knows how to answer."""
+"""Errors that know no HTTP; the edge knows how to answer them."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class FieldError:
+    """One input that was refused: its name, and what to do about it (never its value)."""
+
+    field: str
+    message: str
 
 
 class StoreUnavailable(Exception):

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from http import HTTPStatus
 from types import MappingProxyType
 from typing import Any
@@ -12,7 +12,7 @@ from aiohttp import web
 from aiohttp.typedefs import Handler, Middleware
 from pydantic import ValidationError
 
-from libs.chassis.errors import StoreUnavailable
+from libs.chassis.errors import FieldError, StoreUnavailable
 from libs.chassis.request_id import request_id
 from libs.chassis.status import phrase
 
@@ -24,14 +24,6 @@ _SERVER_ERROR = 500
 _STARTED = web.RequestKey("response_started", bool)
 
 log = structlog.get_logger()
-
-
-@dataclass(frozen=True)
-class FieldError:
-    """One input that was refused: its name, and what to do about it (never its value)."""
-
-    field: str
-    message: str
 
 
 class Problem(Exception):

@@ -10,7 +10,8 @@ from uuid import UUID
 from aiohttp import web
 from pydantic import BaseModel, ValidationError
 
-from libs.chassis.problems import FieldError, Problem, refused, validation_problem
+from libs.chassis.errors import FieldError
+from libs.chassis.problems import Problem, refused, validation_problem
 
 M = TypeVar("M", bound=BaseModel)
 

@@ -7,7 +7,7 @@ from email_validator import EmailNotValidError, validate_email
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 from pydantic_core import PydanticCustomError
 
-from libs.chassis.problems import FieldError
+from libs.chassis.errors import FieldError
 from services.intake.text import is_visible, many_lines, one_line, phone_number
 
 NAME_MAX: Final = 100

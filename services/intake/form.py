@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from types import TracebackType
 from typing import Final, Self
 
-from libs.chassis.problems import FieldError
+from libs.chassis.errors import FieldError
 from services.intake.fields import InvalidFields
 from services.intake.resume import NoResume, Upload
 

@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from typing import Final
 
-from libs.chassis.errors import StoreUnavailable
-from libs.chassis.problems import ErrorTable, FieldError, Problem, refused
+from libs.chassis.errors import FieldError, StoreUnavailable
+from libs.chassis.problems import ErrorTable, Problem, refused
 from libs.events import Conflict
 from services.intake.fields import InvalidFields
 from services.intake.form import FILE_FIELD

@@ -6,7 +6,7 @@ import json
 from dataclasses import dataclass
 from typing import Final
 
-from libs.chassis.problems import FieldError
+from libs.chassis.errors import FieldError
 from libs.events import LeadSubmitted, ResumeRef
 from services.intake.fields import KEY_FIELD, TEXT_FIELDS, ContactDetails, InvalidFields, validate
 from services.intake.form import FILE_FIELD, Form, texts, the_upload

@@ -3,7 +3,8 @@
 from collections.abc import Callable
 from typing import Final
 
-from libs.chassis.problems import ErrorTable, FieldError, Problem, refused
+from libs.chassis.errors import FieldError
+from libs.chassis.problems import ErrorTable, Problem, refused
 from services.leads.auth.passwords import TooBusy
 from services.leads.cursors import BadCursor
 from services.leads.lead import LeadUnknown

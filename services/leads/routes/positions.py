@@ -5,7 +5,8 @@ from typing import Final
 
 from aiohttp import web
 
-from libs.chassis.problems import FieldError, refused
+from libs.chassis.errors import FieldError
+from libs.chassis.problems import refused
 from services.leads.keys import GATE, SETTINGS
 from services.leads.routes.api import POSITION
 

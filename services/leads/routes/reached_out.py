@@ -7,7 +7,8 @@ from uuid import UUID
 from aiohttp import web
 
 from libs.chassis.api import Parameter, ResponseSpec, parse_json, path_uuid
-from libs.chassis.problems import FieldError, refused
+from libs.chassis.errors import FieldError
+from libs.chassis.problems import refused
 from libs.events import new_id
 from services.leads.keys import DIRECTORY, IDENTITY, STORE, now
 from services.leads.lead import MarkReachedOut
