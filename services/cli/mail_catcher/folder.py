@@ -49,6 +49,8 @@ class MailFolder:
         """
         mail_id = str(new_id())
         part = self.path / f"{mail_id}{_PART_SUFFIX}"
+        # Somebody may have deleted the folder meanwhile, to be rid of the mails.
+        self.path.mkdir(parents=True, exist_ok=True, mode=0o700)
         try:
             _write(part, stamp(sender, recipients) + data)
             part.replace(self._file(mail_id))
@@ -59,7 +61,10 @@ class MailFolder:
 
     def ids(self) -> list[str]:
         """Of all mails, newest first."""
-        names = (entry.name for entry in os.scandir(self.path))
+        try:
+            names = os.listdir(self.path)  # noqa: PTH208 - names are all that is asked for
+        except (FileNotFoundError, NotADirectoryError):
+            return []
         ids = (name.removesuffix(_SUFFIX) for name in names if name.endswith(_SUFFIX))
         return sorted(filter(_ID.fullmatch, ids), reverse=True)
 
@@ -86,13 +91,14 @@ class MailFolder:
         return os.access(self.path, os.W_OK | os.X_OK)
 
     def _summary(self, mail_id: str) -> Summary | None:
-        if mail_id not in self._summaries:
-            try:
-                summary = summarize(mail_id, self._begin(mail_id, _HEAD_BYTES))
-            except MailMissing:
-                return None
-            self._summaries[mail_id] = summary
-        return self._summaries[mail_id]
+        if found := self._summaries.get(mail_id):
+            return found
+        try:
+            summary = summarize(mail_id, self._begin(mail_id, _HEAD_BYTES))
+        except MailMissing:
+            return None
+        self._summaries[mail_id] = summary
+        return summary
 
     def _begin(self, mail_id: str, size: int) -> bytes:
         if not _ID.fullmatch(mail_id):

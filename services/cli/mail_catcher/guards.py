@@ -12,7 +12,6 @@ PAGE_POLICY: Final = (
     "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
 )
 _HEADERS: Final = {
-    "Server": "leadlog",
     "X-Content-Type-Options": "nosniff",
     # Not "no-referrer": a form would then be sent with "Origin: null".
     "Referrer-Policy": "same-origin",
@@ -35,7 +34,7 @@ def guard(host: str) -> Middleware:
 
     @web.middleware
     async def check(request: web.Request, handler: Handler) -> web.StreamResponse:
-        if local and not _is_loopback(URL(f"http://{request.host}").host or ""):
+        if local and not _is_loopback(_name(request.host)):
             raise web.HTTPForbidden(text="Open this page as http://localhost or by its address.")
         if request.method == "POST" and not _same_origin(request):
             raise web.HTTPForbidden(text="This form was sent from another page.")
@@ -46,6 +45,7 @@ def guard(host: str) -> Middleware:
 
 async def add_headers(_request: web.Request, response: web.StreamResponse) -> None:
     """Set what every answer carries, unless it has its own."""
+    response.headers["Server"] = "leadlog"
     for name, value in _HEADERS.items():
         response.headers.setdefault(name, value)
 
@@ -57,6 +57,14 @@ def _is_loopback(host: str) -> bool:
         return ip_address(host).is_loopback
     except ValueError:
         return False
+
+
+def _name(host: str) -> str:
+    """The Host header without its port; empty if it is none."""
+    try:
+        return URL(f"http://{host}").host or ""
+    except ValueError:
+        return ""
 
 
 def _same_origin(request: web.Request) -> bool:

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from html.parser import HTMLParser
 from typing import Final
 
+_MAX_HTML: Final = 1_000_000
 _SCHEMES: Final = ("https://", "http://", "mailto:", "tel:")
 
 
@@ -18,8 +19,11 @@ class Link:
 def links_of(html: str) -> list[Link]:
     """The links, each address once, in their order; none that would run something."""
     parser = _Anchors()
-    parser.feed(html)
-    parser.close()
+    try:
+        parser.feed(html[:_MAX_HTML])
+        parser.close()
+    except AssertionError:  # html.parser of Python 3.11 meets "<![" and an unknown word so
+        pass
     return [Link(address, " ".join(text.split())) for address, text in parser.found.items()]
 
 

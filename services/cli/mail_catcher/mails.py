@@ -100,7 +100,7 @@ def _sort_in(content: Content, part: Message) -> None:
     payload = part.get_payload(decode=True)
     data = payload if isinstance(payload, bytes) else b""
     name = _file_name(part)
-    attached = bool(name) or header_text(_first(part, "content-disposition")).startswith("attach")
+    attached = bool(name) or _first(part, "content-disposition").lower().startswith("attach")
     if kind == "text/plain" and not attached and content.text is None:
         content.text = decoded(data, _charset(part))
     elif kind == "text/html" and not attached and content.html is None:

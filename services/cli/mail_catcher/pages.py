@@ -11,7 +11,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from services.cli.mail_catcher.folder import MailFolder, MailMissing
 from services.cli.mail_catcher.guards import PAGE_POLICY, add_headers, guard
 from services.cli.mail_catcher.links import links_of
-from services.cli.mail_catcher.mails import Summary, open_mail
+from services.cli.mail_catcher.mails import Summary, open_mail, summarize
 from services.cli.mail_catcher.words import linked
 
 PAGE_SIZE: Final = 100
@@ -74,18 +74,7 @@ class Pages:
     async def mail(self, request: web.Request) -> web.Response:
         """One mail."""
         mail_id, kept = await self._read(request)
-        content = await asyncio.to_thread(open_mail, kept)
-        summaries = await asyncio.to_thread(self._folder.summaries, [mail_id])
-        text = content.text
-        return self._page(
-            "mail.html",
-            mail=summaries[0] if summaries else _gone(),
-            content=content,
-            text=None if text is None else list(linked(text[:_MAX_TEXT])),
-            cut=len(text or "") > _MAX_TEXT,
-            links=links_of(content.html or ""),
-            size=len(kept),
-        )
+        return self._page("mail.html", **await asyncio.to_thread(_shown, mail_id, kept))
 
     async def html(self, request: web.Request) -> web.Response:
         """A mail's HTML, as it came, locked up."""
@@ -144,8 +133,18 @@ class Pages:
         return web.Response(text=text, status=status, content_type="text/html", headers=headers)
 
 
-def _gone() -> Summary:
-    raise MailMissing
+def _shown(mail_id: str, kept: bytes) -> dict[str, object]:
+    """What the page of a mail shows."""
+    content = open_mail(kept)
+    text = content.text
+    return {
+        "mail": summarize(mail_id, kept),
+        "content": content,
+        "text": None if text is None else list(linked(text[:_MAX_TEXT])),
+        "cut": len(text or "") > _MAX_TEXT,
+        "links": links_of(content.html or ""),
+        "size": len(kept),
+    }
 
 
 def _as_json(mail: Summary) -> dict[str, object]:

@@ -29,11 +29,10 @@ class Keeper:
     ) -> str:
         """Keep the mail and answer."""
         data = envelope.original_content or b""
+        sender = (envelope.mail_from or "").removeprefix("<>")  # the null sender of a bounce
         self.busy += 1
         try:
-            mail_id = await asyncio.to_thread(
-                self._folder.keep, envelope.mail_from or "", envelope.rcpt_tos, data
-            )
+            mail_id = await asyncio.to_thread(self._folder.keep, sender, envelope.rcpt_tos, data)
         except OSError as error:
             log.error("mail not kept", reason=error.strerror)  # noqa: TRY400 - says it all
             return _NOT_KEPT
