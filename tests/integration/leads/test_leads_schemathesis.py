@@ -1,0 +1,40 @@
+"""The OpenAPI document tells the truth: schemathesis tries to prove the opposite."""
+
+import asyncio
+import os
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.integration.leads.world import World
+
+HOOKS = "tests.integration.leads.schemathesis_hooks"
+# A schema cannot say which cursors were handed out, which passwords are right or which key
+# was used before, so not all data that fits it is accepted; every other check applies.
+EXCEPT = "positive_data_acceptance"
+
+
+@pytest.mark.timeout(200)
+async def test_the_service_does_what_its_document_says(world: World, tmp_path: Path) -> None:
+    client = await world.replica(position_wait_seconds=0.2)
+    attorney = await world.attorney(client)
+    lead = await world.submit()
+    run = await asyncio.create_subprocess_exec(
+        Path(sys.executable).parent / "schemathesis",
+        "run",
+        str(client.make_url("/openapi.json")),
+        "--checks=all",
+        f"--exclude-checks={EXCEPT}",
+        "--max-examples=25",
+        f"--header=Authorization: Bearer {attorney.access}",
+        "--no-color",
+        cwd=tmp_path,
+        env=os.environ | {"SCHEMATHESIS_HOOKS": HOOKS, "LEADLOG_TEST_LEAD": str(lead)},
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.STDOUT,
+    )
+    output, _ = await run.communicate()
+    assert run.returncode == 0, output.decode()
+    answer = await attorney.get(f"/leads/{lead}")
+    assert (await answer.json())["status"] == "REACHED_OUT", "no command it made was taken"
