@@ -100,6 +100,12 @@ def _envelope() -> dict[str, Any]:
             **text,
             "description": "prospect, account:<id> or service:<name>; never a name or an address.",
         },
+        "ce-prevhash": {
+            "type": "string",
+            "pattern": "^[0-9a-f]{64}$",
+            "description": "SHA-256 of the event before this one on its subject; of the lead's "
+            "submission for the first event of another part; zeros for a submission.",
+        },
         "ce-causationid": {**uuid, "description": "The event or command that led to this."},
         "ce-correlationid": {**uuid, "description": "What all events of one story share."},
         "traceparent": {**text, "description": "W3C trace context."},

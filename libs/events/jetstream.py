@@ -21,6 +21,7 @@ from libs.chassis.jetstream import (
     publish_batch,
     with_retries,
 )
+from libs.events.chain import GENESIS, PREVIOUS, hash_of
 from libs.events.dead_letters import DeadLetters
 from libs.events.envelope import NewEvent, RecordedEvent, Undecodable, decode, encode
 from libs.events.jetstream_catch_up import catch_up
@@ -36,9 +37,12 @@ from libs.events.store import (
 )
 from libs.events.subjects import STREAM, InvalidSubject, Part, parse_subject, subject_of
 from libs.events.subjects import subject_of_lead as _lead_filter
+from libs.events.tips import Tips
 from libs.events.upcast import UnknownEvent
 
 _EXPECTED: Final = "Nats-Expected-Last-Subject-Sequence"
+_ROOT: Final = 0
+"""Where ``Tips`` keeps the hash of a lead's submission, whatever its position."""
 _EXPECTED_SUBJECT: Final = "Nats-Expected-Last-Subject-Sequence-Subject"
 _log = structlog.get_logger(__name__)
 
@@ -57,6 +61,7 @@ class JetStreamEventStore:
         self._deadline = deadline_seconds
         self._client = js._nc  # noqa: SLF001 - nats-py has no public way from a context
         self._dead_letters = DeadLetters(js)
+        self._tips = Tips()
         self.skipped: Counter[str] = Counter()
 
     async def append(
@@ -79,6 +84,7 @@ class JetStreamEventStore:
     ) -> Appended:
         subject = subject_of(lead_id, part)
         encoded = [encode(event, lead_id) for event in events]
+        tip = await self._chain(lead_id, part, encoded, expected)
         # Always the literal subject of this one part: a wildcard expectation is not safe on
         # three nodes. Later messages of a batch may not repeat it.
         encoded[0][0].update({_EXPECTED: str(expected), _EXPECTED_SUBJECT: subject})
@@ -91,7 +97,39 @@ class JetStreamEventStore:
         if ack.duplicate:
             # A duplicate is found by its id alone, whatever part and place it stands at.
             raise WrongSequence
+        self._tips.keep(subject, ack.seq, tip)
         return Appended(ack.seq)
+
+    async def _chain(
+        self,
+        lead_id: UUID,
+        part: Part,
+        encoded: Sequence[tuple[dict[str, str], bytes]],
+        expected: int,
+    ) -> str:
+        """Give each message the hash of the one before it; the hash of the last."""
+        subject = subject_of(lead_id, part)
+        tip = await self._tip(lead_id, part, expected)
+        for headers, payload in encoded:
+            headers[PREVIOUS] = tip
+            tip = hash_of(subject, headers, payload)
+        return tip
+
+    async def _tip(self, lead_id: UUID, part: Part, expected: int) -> str:
+        """The hash that the next event of a part carries."""
+        if expected:
+            return await self._hash_at(subject_of(lead_id, part), expected, first=expected)
+        if part is Part.SUBMISSION:
+            return GENESIS
+        # The first event of another part hangs on the lead's submission.
+        return await self._hash_at(subject_of(lead_id, Part.SUBMISSION), _ROOT, first=1)
+
+    async def _hash_at(self, subject: str, key: int, *, first: int) -> str:
+        known = self._tips.get(subject, key)
+        if known is None and (message := await self._next(subject, first)) is not None:
+            known = hash_of(subject, message.headers, message.data)
+            self._tips.keep(subject, key, known)
+        return known or GENESIS
 
     async def _own(
         self, lead_id: UUID, part: Part, events: Sequence[NewEvent], expected: int
@@ -128,9 +166,13 @@ class JetStreamEventStore:
         events = []
         for message in messages:
             try:
-                lasts[parse_subject(message.subject)[1]] = message.sequence
+                part = parse_subject(message.subject)[1]
             except InvalidSubject:
                 continue
+            found = self._tips.see(message.subject, message.sequence, message.headers, message.data)
+            if part is Part.SUBMISSION and part not in lasts:
+                self._tips.keep(message.subject, _ROOT, found)
+            lasts[part] = message.sequence
             if (recorded := self._decoded(message)) is not None:
                 events.append(recorded)
         return History(tuple(events), lasts)

@@ -16,6 +16,7 @@ from libs.events.topology import Provisioned, provision
 from services.cli import accounts, broker
 from services.cli.accounts import Data
 from services.cli.up.command import up
+from services.cli.verify import verify
 
 app = typer.Typer(
     help="Lead intake for law firms: three services around NATS JetStream, and what keeps "
@@ -25,6 +26,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.command()(up)
+app.command()(verify)
 app.add_typer(accounts.app, name="account")
 _console = Console()
 

@@ -1,0 +1,137 @@
+"""``leadlog verify``: read the whole log and every resume, and name what is not as written."""
+
+from collections.abc import AsyncIterator, Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated, Final
+
+import typer
+from nats.js import JetStreamContext
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from libs.chassis.jetstream import StoredMessage, get_batch
+from libs.events import STREAM
+from libs.events.jetstream import JetStreamEventStore
+from libs.events.model import ResumeRef
+from libs.events.subjects import parse_subject
+from libs.events.verify import Finding, LogCheck, readable, resume_fault
+from libs.resumes import JetStreamResumeStore, ResumeDamaged, ResumeMissing
+from services.cli import broker
+from services.cli.accounts import Data
+
+_PAGE: Final = 500
+_SHOWN: Final = 100
+_console = Console()
+OnProgress = Callable[[int, int], None]
+
+
+@dataclass(slots=True)
+class Report:
+    """What a verification found."""
+
+    events: int = 0
+    leads: int = 0
+    resumes: int = 0
+    last: int = 0
+    digest: str = ""
+    findings: list[Finding] = field(default_factory=list)
+
+
+def verify(
+    data: Data = Path("var"),
+    resumes: Annotated[
+        bool, typer.Option("--resumes/--no-resumes", help="Also read every resume.")
+    ] = True,
+) -> None:
+    """Check every event's hash chain and every resume's SHA-256; exit code 1 if one is off.
+
+    It reads everything and changes nothing; everything else may go on meanwhile.
+    """
+    report = broker.run(_verify(data, resumes=resumes))
+    for finding in report.findings[:_SHOWN]:
+        lead = f" of lead {finding.lead_id}" if finding.lead_id else ""
+        _console.print(
+            f"The event at position {finding.position}{lead} {finding.text}.",
+            markup=False,
+            highlight=False,
+            soft_wrap=True,
+        )
+    if len(report.findings) > _SHOWN:
+        _console.print(f"… and {len(report.findings) - _SHOWN} more.")
+    _console.print(
+        f"{report.events} events of {report.leads} leads and {report.resumes} resumes read; "
+        f"{len(report.findings) or 'nothing'} not as written.",
+        highlight=False,
+    )
+    _console.print(f"Log up to position {report.last}: {report.digest}", highlight=False)
+    if report.findings:
+        raise typer.Exit(1)
+
+
+async def _verify(data: Path, *, resumes: bool) -> Report:
+    async with broker.jetstream(data) as js:
+        columns = (TextColumn("Reading"), BarColumn(), MofNCompleteColumn())
+        with Progress(*columns, TimeRemainingColumn(), console=_console) as bar:
+            task = bar.add_task("verify", total=None)
+
+            def on_progress(position: int, last: int) -> None:
+                bar.update(task, completed=position, total=last)
+
+            return await examine(js, on_progress, resumes=resumes)
+
+
+async def examine(
+    js: JetStreamContext,
+    on_progress: OnProgress = lambda _position, _last: None,
+    *,
+    resumes: bool = True,
+) -> Report:
+    """Read everything up to the position that the log has now.
+
+    Raises:
+        StoreUnavailable: JetStream does not answer.
+    """
+    last = await JetStreamEventStore(js).last_position()
+    store = JetStreamResumeStore(js) if resumes else None
+    check, report = LogCheck(), Report(last=last)
+    async for message in _messages(js, last):
+        report.findings += check.take(*_parts(message))
+        resume, finding = readable(*_parts(message))
+        report.findings += [finding] if finding else []
+        if resume is not None and store is not None:
+            report.resumes += 1
+            report.findings += await _resume(store, message, resume)
+        on_progress(message.sequence, last)
+    report.findings += check.end(last)
+    report.events, report.leads, report.digest = check.events, check.leads, check.digest
+    return report
+
+
+async def _messages(js: JetStreamContext, last: int) -> AsyncIterator[StoredMessage]:
+    first = 1
+    while first <= last:
+        page = await get_batch(js._nc, STREAM, ">", first=first, batch=_PAGE, pages=1)  # noqa: SLF001
+        if not page:
+            return
+        for message in page:
+            if message.sequence <= last:
+                yield message
+        first = page[-1].sequence + 1
+
+
+def _parts(message: StoredMessage) -> tuple[int, str, dict[str, str], bytes]:
+    return message.sequence, message.subject, message.headers, message.data
+
+
+async def _resume(
+    store: JetStreamResumeStore, message: StoredMessage, resume: ResumeRef
+) -> Iterator[Finding]:
+    try:
+        fault = await resume_fault(store.read(resume.object), resume)
+    except ResumeMissing:
+        fault = "its resume is missing"
+    except ResumeDamaged:
+        fault = "its resume is damaged"
+    lead_id, _ = parse_subject(message.subject)
+    return iter([Finding(message.sequence, lead_id, f"is not whole: {fault}")] if fault else [])
