@@ -5,7 +5,7 @@ and which dependency is missing when it cannot.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
 from aiohttp import web
@@ -27,6 +27,8 @@ class Health:
     def __init__(self) -> None:
         self._checks: dict[str, Check] = {}
         self.draining = False
+        self.production: Callable[[], Sequence[str]] | None = None
+        """Says why the service is not fit for production; empty when it is."""
 
     def add(self, name: str, check: Check) -> None:
         """Register a check.
@@ -44,7 +46,15 @@ class Health:
         results = await asyncio.gather(*(_run(self._checks[name]) for name in names))
         ready = not self.draining and all(result["ok"] for result in results)
         status = "draining" if self.draining else "ready" if ready else "not ready"
-        return ready, {"status": status, "checks": dict(zip(names, results, strict=True))}
+        document: dict[str, Any] = {
+            "status": status,
+            "checks": dict(zip(names, results, strict=True)),
+        }
+        if self.production is not None:
+            reasons = list(self.production())
+            document["production_ready"] = not reasons
+            document["production_faults"] = reasons
+        return ready, document
 
 
 HEALTH = web.AppKey("health", Health)

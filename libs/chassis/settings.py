@@ -51,6 +51,11 @@ class ServiceSettings(BaseSettings):
     nats_tls_ca: FilePath | None = Field(
         None, description="Certificate authorities to trust at NATS in place of the system's."
     )
+    nats_monitor_url: list[str] = Field(
+        default_factory=list,
+        description="The monitoring page of each NATS server, such as http://nats:8222, to read "
+        "whether it syncs to disk before it acknowledges.",
+    )
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         "info", description="The least important lines that are written."
     )

@@ -61,12 +61,17 @@ def verify(
         _console.print(f"… and {len(report.findings) - _SHOWN} more.")
     _console.print(
         f"{report.events} events of {report.leads} leads and {report.resumes} resumes read; "
-        f"{len(report.findings) or 'nothing'} not as written.",
+        f"{_verdict(report)}.",
         highlight=False,
     )
     _console.print(f"Log up to position {report.last}: {report.digest}", highlight=False)
     if report.findings:
         raise typer.Exit(1)
+
+
+def _verdict(report: Report) -> str:
+    wrong = len(report.findings)
+    return f"{wrong} findings" if wrong else "all of it is as it was written"
 
 
 async def _verify(data: Path, *, resumes: bool) -> Report:

@@ -8,6 +8,7 @@ import structlog
 from aiohttp import web
 
 from libs.chassis.buckets import Bucket
+from libs.chassis.durability import durability_ctx
 from libs.chassis.lifecycle import supervise
 from libs.chassis.metrics import METRICS
 from libs.chassis.nats import JETSTREAM, nats_ctx
@@ -58,6 +59,7 @@ def build_app(settings: IntakeSettings, backend: Backend | None = None) -> web.A
     app.on_response_prepare.append(allow_origins(settings.allowed_origins))
     if backend is None:
         app.cleanup_ctx.append(nats_ctx(settings, SERVICE))
+        app.cleanup_ctx.append(durability_ctx(settings, ("LEADS", "OBJ_RESUMES")))
         add_storage_check(app)
         supervise(app, "janitor", lambda: clean_up(app, settings))
 

@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 
 from aiohttp import web
 
+from libs.chassis.durability import durability_ctx
 from libs.chassis.health import HEALTH
 from libs.chassis.lifecycle import supervise
 from libs.chassis.metrics import METRICS
@@ -39,6 +40,7 @@ def build_app(settings: LeadsSettings) -> web.Application:
     app[SETTINGS] = settings
     app[GATE] = PositionGate()
     app.cleanup_ctx.append(nats_ctx(settings, "leads"))
+    app.cleanup_ctx.append(durability_ctx(settings, ("LEADS", "OBJ_RESUMES")))
     app.cleanup_ctx.append(_stores)
     app.cleanup_ctx.append(_database)
     supervise(app, "projector", lambda: _projector(app).run())

@@ -8,6 +8,7 @@ from typing import Final
 from aiohttp import web
 
 from libs.chassis.buckets import Bucket
+from libs.chassis.durability import durability_ctx
 from libs.chassis.health import HEALTH
 from libs.chassis.lifecycle import supervise
 from libs.chassis.metrics import METRICS
@@ -41,6 +42,7 @@ def build_app(settings: NotifierSettings) -> web.Application:
     app[SETTINGS] = settings
     app[MAIL_METRICS] = MailMetrics(app[METRICS].registry)
     app.cleanup_ctx.append(nats_ctx(settings, SERVICE))
+    app.cleanup_ctx.append(durability_ctx(settings, ("LEADS", "OBJ_RESUMES")))
     app.cleanup_ctx.append(_mail_server)
     app.cleanup_ctx.append(_checks)
     supervise(app, "lag", functools.partial(_watch_lag, app))

@@ -116,6 +116,7 @@ def service_environment(
         }
     fixed = {
         "LEADLOG_NATS_URL": server.url,
+        "LEADLOG_NATS_MONITOR_URL": server.http_url,
         "LEADLOG_NATS_USER": server.user,
         "LEADLOG_NATS_PASSWORD": server.password,
         "LEADLOG_INTAKE_HTTP_PORT": str(ports.intake),
