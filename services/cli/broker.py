@@ -40,11 +40,6 @@ def run(coroutine: Coroutine[Any, Any, T]) -> T:
         return asyncio.run(coroutine)
     except (Refused, DataFolderProblem, NatsServerProblem) as error:
         give_up(str(error))
-    except nats.errors.AuthorizationError:
-        give_up(
-            "NATS refused the user name or the password. Set LEADLOG_NATS_USER and "
-            "LEADLOG_NATS_PASSWORD (or LEADLOG_NATS_PASSWORD_FILE)."
-        )
     except (nats.errors.Error, StoreUnavailable, APIError, OSError, TimeoutError) as error:
         give_up(f"NATS cannot be used: {error or type(error).__name__}")
 
@@ -80,9 +75,13 @@ async def connected(found: ServiceSettings) -> AsyncIterator[JetStreamContext]:
             allow_reconnect=False,
             error_cb=_ignore,
         )
-    except (nats.errors.NoServersError, OSError, TimeoutError) as error:
+    except (nats.errors.Error, OSError, TimeoutError) as error:
+        # nats-py has no class of its own for the server's "Authorization Violation".
         if "authorization" in str(error).lower():
-            raise nats.errors.AuthorizationError from None
+            raise Refused(
+                "NATS refused the user name or the password. Set LEADLOG_NATS_USER and "
+                "LEADLOG_NATS_PASSWORD (or LEADLOG_NATS_PASSWORD_FILE)."
+            ) from None
         raise Refused(
             f"No NATS server answers at {', '.join(found.nats_url)}. Start one, or set "
             "LEADLOG_NATS_URL. For a system started with `leadlog up`, name its data folder "
