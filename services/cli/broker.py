@@ -73,6 +73,7 @@ async def connected(found: ServiceSettings) -> AsyncIterator[JetStreamContext]:
             name="leadlog-operator",
             connect_timeout=_CONNECT_SECONDS,
             allow_reconnect=False,
+            max_reconnect_attempts=1,  # without it nats-py tries for two minutes
             error_cb=_ignore,
         )
     except (nats.errors.Error, OSError, TimeoutError) as error:
