@@ -17,7 +17,8 @@ from nats.js.errors import NotFoundError
 from libs.events.subjects import STREAM, STREAM_SUBJECT
 
 _MINUTE: Final = 60.0
-_DAY: Final = 24 * 60 * _MINUTE
+_HOUR: Final = 60 * _MINUTE
+_DAY: Final = 24 * _HOUR
 DEAD_LETTERS: Final = "DEAD_LETTERS"
 RESUMES: Final = "RESUMES"
 BUCKETS: Final[dict[str, float | None]] = {
@@ -94,8 +95,14 @@ def _bucket(name: str, max_age: float | None) -> StreamConfig:
     )
 
 
-def declared(replicas: int = 1) -> list[StreamConfig]:
-    """Every stream as it should be, with so many replicas."""
+def declared(replicas: int = 1, *, idempotency_hours: float = 24) -> list[StreamConfig]:
+    """Every stream as it should be.
+
+    Args:
+        replicas: of each stream.
+        idempotency_hours: how long a form's key is remembered.
+    """
+    lifetimes = BUCKETS | {"IDEMPOTENCY": idempotency_hours * _HOUR}
     streams = [
         _stream(
             STREAM, "Every event of every lead: the system", [STREAM_SUBJECT], allow_atomic=True
@@ -107,7 +114,7 @@ def declared(replicas: int = 1) -> list[StreamConfig]:
             [f"$O.{RESUMES}.C.>", f"$O.{RESUMES}.M.>"],
             allow_rollup_hdrs=True,
         ),
-        *(_bucket(name, max_age) for name, max_age in BUCKETS.items()),
+        *(_bucket(name, max_age) for name, max_age in lifetimes.items()),
     ]
     return [replace(stream, num_replicas=replicas) for stream in streams]
 
@@ -125,6 +132,7 @@ async def provision(
     js: JetStreamContext,
     replicas: int = 1,
     *,
+    idempotency_hours: float = 24,
     apply: bool = False,
     on_stream: Callable[[str], None] = lambda _name: None,
 ) -> Provisioned:
@@ -133,11 +141,12 @@ async def provision(
     Args:
         js: a connection that may create streams.
         replicas: 1 for a single server, 3 in a cluster.
+        idempotency_hours: how long a form's key is remembered.
         apply: also change what differs.
         on_stream: told the name of each stream as its turn comes.
     """
     created, changed, left = [], [], []
-    for wanted in declared(replicas):
+    for wanted in declared(replicas, idempotency_hours=idempotency_hours):
         name = str(wanted.name)
         on_stream(name)
         try:

@@ -60,10 +60,13 @@ def provision_streams(
         bool, typer.Option("--apply", help="Also change what differs from this version.")
     ] = False,
     replicas: Annotated[int, typer.Option(help="1 for a single server, 3 in a cluster.")] = 1,
+    idempotency_hours: Annotated[
+        float, typer.Option(help="How long a form's Idempotency-Key is remembered.", min=0.1)
+    ] = 24,
     data: Data = Path("var"),
 ) -> None:
     """Make every stream, bucket and the object store; report what differs."""
-    done = broker.run(_provision(data, replicas, apply=apply))
+    done = broker.run(_provision(data, replicas, idempotency_hours, apply=apply))
     for name in done.created:
         _console.print(f"created  {name}")
     for name in done.changed:
@@ -79,9 +82,9 @@ def provision_streams(
         _console.print("Everything is there and as it should be.")
 
 
-async def _provision(data: Path, replicas: int, *, apply: bool) -> Provisioned:
+async def _provision(data: Path, replicas: int, hours: float, *, apply: bool) -> Provisioned:
     async with broker.jetstream(data) as js:
-        return await provision(js, replicas, apply=apply)
+        return await provision(js, replicas, idempotency_hours=hours, apply=apply)
 
 
 @app.command()
