@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from typing import Any
 
 _FINGERPRINT_BYTES = 9
+_LARGEST = 2**63 - 1
+"""Of the integers that a database takes."""
 
 
 class BadCursor(ValueError):
@@ -20,11 +22,11 @@ class Cursor:
 
     Attributes:
         value: The sort key of the last row handed out.
-        row_id: That row's id, which breaks ties.
+        position: That row's position in the log, which breaks ties.
     """
 
     value: str | int
-    row_id: str
+    position: int
 
 
 def fingerprint(query: dict[str, Any]) -> str:
@@ -36,7 +38,7 @@ def fingerprint(query: dict[str, Any]) -> str:
 
 def encode(cursor: Cursor, query: str) -> str:
     """Write the cursor, for the query with this fingerprint, as URL-safe text."""
-    body = json.dumps([query, cursor.value, cursor.row_id], separators=(",", ":"))
+    body = json.dumps([query, cursor.value, cursor.position], separators=(",", ":"))
     return urlsafe_b64encode(body.encode()).decode().rstrip("=")
 
 
@@ -48,11 +50,12 @@ def decode(text: str, query: str, value_type: type[str | int]) -> Cursor:
     """
     try:
         padded = text.encode("ascii") + b"=" * (-len(text) % 4)
-        belongs_to, value, row_id = json.loads(urlsafe_b64decode(padded))
+        belongs_to, value, position = json.loads(urlsafe_b64decode(padded))
     except (ValueError, TypeError, binascii.Error) as error:
         raise BadCursor("is not a cursor of this API; leave it out to start over") from error
     if belongs_to != query:
         raise BadCursor("belongs to another filter or sort; leave it out to start over")
-    if type(value) is not value_type or not isinstance(row_id, str):
+    fits = all(abs(number) <= _LARGEST for number in (value, position) if type(number) is int)
+    if type(value) is not value_type or type(position) is not int or not fits:
         raise BadCursor("is not a cursor of this API; leave it out to start over")
-    return Cursor(value, row_id)
+    return Cursor(value, position)

@@ -103,6 +103,8 @@ class Projector:
         ):
             async for batch in batches:
                 await database.apply(connection, changes_of(batch.events), batch.position)
+                if batch.caught_up and not self._gate.ready:
+                    await database.complete(connection)
                 await self._gate.advance(batch.position, caught_up=batch.caught_up)
                 self._progress.projected(len(batch.events))
                 if batch.caught_up:

@@ -54,6 +54,7 @@ def changes_of(events: Iterable[RecordedEvent]) -> Changes:
 def _submitted(recorded: RecordedEvent, event: LeadSubmitted) -> Row:
     resume = event.resume
     return {
+        "position": recorded.position,
         "id": str(recorded.lead_id),
         "status": Status.PENDING.value,
         "first_name": event.first_name,

@@ -7,7 +7,9 @@ from sqlalchemy import BigInteger, Column, Index, Integer, MetaData, String, Tab
 from sqlalchemy.dialects import sqlite
 from sqlalchemy.schema import CreateIndex, CreateTable
 
-PROJECTION_VERSION: Final = 1
+from services.leads.projection.search import CREATE_SEARCH
+
+PROJECTION_VERSION: Final = 2
 """Raise it when the meaning of a column changes while the tables stay as they are."""
 
 metadata = MetaData()
@@ -15,7 +17,15 @@ metadata = MetaData()
 leads = Table(
     "leads",
     metadata,
-    Column("id", String(36), primary_key=True),
+    Column(
+        "position",
+        # SQLite's rowid: free of cost, and the same at every replica.
+        Integer,
+        primary_key=True,
+        autoincrement=False,
+        comment="of the submission in the log; breaks ties in every order",
+    ),
+    Column("id", String(36), nullable=False, unique=True),
     Column("status", String(16), nullable=False),
     Column("first_name", Text, nullable=False),
     Column("last_name", Text, nullable=False),
@@ -35,11 +45,24 @@ leads = Table(
     Column("email_key", Text, nullable=False, comment="NFC, without case"),
     Column("last_name_key", Text, nullable=False, comment="without case and accents"),
     Column("search_text", Text, nullable=False, comment="names and email, folded"),
-    Index("leads_by_time", "submitted_at", "id"),
-    Index("leads_by_status_and_time", "status", "submitted_at", "id"),
-    Index("leads_by_last_name", "last_name_key", "id"),
-    Index("leads_by_email", "email_key", "id"),
 )
+
+INDEXES: Final = (
+    Index("leads_by_time", leads.c.submitted_at, leads.c.position),
+    Index("leads_by_status_and_time", leads.c.status, leads.c.submitted_at, leads.c.position),
+    # The time stands in them so that a walk along the index can pass over leads of other times.
+    Index("leads_by_last_name", leads.c.last_name_key, leads.c.position, leads.c.submitted_at),
+    Index("leads_by_email", leads.c.email_key, leads.c.position, leads.c.submitted_at),
+    Index(
+        "leads_by_status_and_last_name",
+        *(leads.c.status, leads.c.last_name_key, leads.c.position, leads.c.submitted_at),
+    ),
+    Index(
+        "leads_by_status_and_email",
+        *(leads.c.status, leads.c.email_key, leads.c.position, leads.c.submitted_at),
+    ),
+)
+"""One for each order, alone and within a status; made once the table has been filled."""
 
 projection_meta = Table(
     "projection_meta",
@@ -55,9 +78,5 @@ def schema_fingerprint(version: int = PROJECTION_VERSION) -> str:
     """Name this schema: another DDL or another version gives another name."""
     dialect = sqlite.dialect()
     ddl = [str(CreateTable(table).compile(dialect=dialect)) for table in metadata.sorted_tables]
-    ddl += [
-        str(CreateIndex(index).compile(dialect=dialect))
-        for table in metadata.sorted_tables
-        for index in sorted(table.indexes, key=lambda index: str(index.name))
-    ]
-    return hashlib.sha256(f"{version}\n{''.join(ddl)}".encode()).hexdigest()
+    ddl += [str(CreateIndex(index).compile(dialect=dialect)) for index in INDEXES]
+    return hashlib.sha256(f"{version}\n{''.join(ddl)}{CREATE_SEARCH}".encode()).hexdigest()

@@ -192,7 +192,7 @@ async def test_an_unusable_file_is_rebuilt(world: World, spoil: Callable[[World]
     if spoil is not damaged:
         with sqlite3.connect(world.path) as connection:
             connection.execute(
-                "insert into leads select 'ghost', status, first_name, last_name,"
+                "insert into leads select 1000, 'ghost', status, first_name, last_name,"
                 " email, phone, message, resume_object, resume_file_name, resume_media_type,"
                 " resume_size, resume_sha256, submitted_at, reached_out_at, reached_out_by,"
                 " channel, note, email_key, last_name_key, search_text from leads"

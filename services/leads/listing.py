@@ -1,0 +1,156 @@
+"""The statements behind a page of the list (pure)."""
+
+from collections.abc import Sequence
+from typing import Any, Final
+
+from sqlalchemy import ColumnElement, Select, func, select, text, tuple_
+
+from services.leads import cursors
+from services.leads.models import LeadQuery
+from services.leads.projection.rows import to_micros
+from services.leads.projection.schema import leads
+from services.leads.projection.search import candidates, has_word
+from services.leads.text import email_key, fold
+
+_SORT_COLUMNS: Final[dict[str, Any]] = {
+    "submitted_at": leads.c.submitted_at,
+    "last_name": leads.c.last_name_key,
+    "email": leads.c.email_key,
+}
+_INDEX_NAMES: Final = {"submitted_at": "time", "last_name": "last_name", "email": "email"}
+_AMONG: Final = "position IN (SELECT value FROM json_each(:positions))"
+
+Condition = ColumnElement[bool]
+Place = tuple[str | int, int]
+"""A sort key and the position that breaks ties."""
+
+
+class Listing:
+    """What a query asks for, taken apart.
+
+    Args:
+        query: The query.
+
+    Attributes:
+        column: What the list is sorted by; ties are broken by position.
+        words: What each lead must have in its names or email, folded.
+        limit: At most so many rows make a page; the statements ask for one more.
+        fingerprint: Of filters and sort; a cursor carries it.
+
+    Raises:
+        BadCursor: The query's cursor is not one of this filter and sort.
+    """
+
+    def __init__(self, query: LeadQuery) -> None:
+        name = query.sort.value.removeprefix("-")
+        self._query = query
+        self.limit = query.limit
+        self._descending = query.sort.value.startswith("-")
+        self.column = _SORT_COLUMNS[name]
+        self.words = list(dict.fromkeys(fold(query.q or "").split()))
+        self.fingerprint = cursors.fingerprint(
+            query.model_dump(mode="json", exclude={"limit", "cursor"})
+        )
+        self._index = f"leads_by_{'status_and_' if query.status else ''}{_INDEX_NAMES[name]}"
+        self._after = self._place_after()
+
+    def by_words(self, most: int) -> Select[Any] | None:
+        """Select the positions of leads that may have all words, and how many they are.
+
+        At most so many; None when the query has no words.
+        """
+        if not self.words:
+            return None
+        return _counted(candidates(self.words, limit=most))
+
+    def by_email(self, most: int) -> Select[Any] | None:
+        """The same of leads with the wanted address; None when none is wanted."""
+        if self._query.email is None:
+            return None
+        wanted = leads.c.email_key == email_key(self._query.email)
+        return _counted(select(leads.c.position).where(wanted).limit(most))
+
+    def by_time(self, most: int) -> Select[Any] | None:
+        """The same of leads of the wanted time, where the order is not by time anyway."""
+        times = self._times()
+        if not times or self.column is leads.c.submitted_at:
+            return None
+        return _counted(select(leads.c.position).where(*self._status(), *times).limit(most))
+
+    def among(self, positions: str) -> Select[Any]:
+        """Select the page from leads with these positions (a JSON list) by sorting them."""
+        among = text(_AMONG).bindparams(positions=positions)
+        few = (
+            select(leads.c.position)
+            .where(among, *self._conditions(), *self._from_place())
+            .order_by(*self._order())
+            .limit(self.limit + 1)
+            .with_hint(leads, "NOT INDEXED", "sqlite")  # by position then, as is wanted
+        )
+        # In two steps, so that only the page's rows are read whole.
+        return select(leads).where(leads.c.position.in_(few)).order_by(*self._order())
+
+    def walk(self, until: Place | None = None) -> Select[Any]:
+        """Select the page by walking along the index of the order, up to a place or its end."""
+        conditions = [*self._conditions(), *self._from_place()]
+        if until is not None:
+            conditions.append(self._beyond(until, backwards=True))
+        return self._along_index(select(leads)).where(*conditions).limit(self.limit + 1)
+
+    def walk_among_candidates(self) -> Select[Any]:
+        """Select the page by walking to the end, past every lead that cannot have the words."""
+        return self.walk().where(leads.c.position.in_(candidates(self.words)))
+
+    def place_after(self, rows: int) -> Select[Any]:
+        """Select the place in the order that many rows further on."""
+        statement = self._along_index(select(self.column, leads.c.position))
+        return statement.where(*self._status(), *self._from_place()).offset(rows).limit(1)
+
+    def _along_index(self, statement: Select[Any]) -> Select[Any]:
+        hint = f"INDEXED BY {self._index}"
+        return statement.order_by(*self._order()).with_hint(leads, hint, "sqlite")
+
+    def _order(self) -> Sequence[Any]:
+        columns = (self.column, leads.c.position)
+        return [column.desc() for column in columns] if self._descending else columns
+
+    def _conditions(self) -> list[Condition]:
+        found = [*self._status(), *self._times()]
+        if self._query.email is not None:
+            found.append(leads.c.email_key == email_key(self._query.email))
+        return found + [has_word(leads.c.search_text, word) for word in self.words]
+
+    def _status(self) -> list[Condition]:
+        status = self._query.status
+        return [] if status is None else [leads.c.status == status.value]
+
+    def _times(self) -> list[Condition]:
+        start, end = self._query.submitted_from, self._query.submitted_to
+        found: list[Condition] = []
+        if start is not None:
+            found.append(leads.c.submitted_at >= to_micros(start))
+        if end is not None:
+            found.append(leads.c.submitted_at <= to_micros(end))
+        return found
+
+    def _place_after(self) -> Place | None:
+        if self._query.cursor is None:
+            return None
+        value_type = int if self.column is leads.c.submitted_at else str
+        cursor = cursors.decode(self._query.cursor, self.fingerprint, value_type)
+        return cursor.value, cursor.position
+
+    def _from_place(self) -> list[Condition]:
+        return [] if self._after is None else [self._beyond(self._after)]
+
+    def _beyond(self, place: Place, *, backwards: bool = False) -> Condition:
+        here, there = tuple_(self.column, leads.c.position), tuple_(*place)
+        if backwards:
+            return here >= there if self._descending else here <= there
+        return here < there if self._descending else here > there
+
+
+def _counted(positions: Any) -> Select[Any]:
+    """Select how many positions there are, and all of them as one JSON list."""
+    found = positions.subquery()
+    return select(func.count(), func.json_group_array(found.c.position))

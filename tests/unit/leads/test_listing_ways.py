@@ -1,0 +1,216 @@
+"""Whichever way a page is found, it is the page that going through all leads would give."""
+# ruff: noqa: S311 - made-up leads, the same in every run
+
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from pathlib import Path
+from random import Random
+from typing import Any
+
+import pytest
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from libs.events import RecordedEvent
+from services.leads import queries
+from services.leads.listing import Listing
+from services.leads.models import LeadQuery, Sort
+from services.leads.projection import database
+from services.leads.projection.database import Meta, open_engine
+from services.leads.projection.rows import changes_of, to_micros
+from services.leads.projection.search import expression_of, pieces_of
+from services.leads.queries import Bounds
+from services.leads.text import email_key, fold
+from tests.unit.leads.builders import START, Log, reached_out, submitted
+
+FIRST = [
+    "Åsa",
+    "Li",
+    "王",
+    "José",
+    "O'Neill",
+    '"Q"',
+    "50%",
+    "a_b",
+    "Zoë",
+    "Ana-Maria",
+    "ﬁona",
+    "İpek",
+]
+LAST = [
+    "Öberg",
+    "Wu",
+    "伟",
+    "Núñez",
+    "Smith",
+    "smith",
+    "Straße",
+    "|a|b",
+    "x",
+    "Müller AND NOT",
+    "*",
+]
+MAILS = ["example.org", "example.net", "b.example"]
+WAYS = [Bounds(), Bounds(0, 0, 3), Bounds(0, 0, 10_000), Bounds(5, 5, 1)]
+WORDS = [
+    *(
+        "a",
+        "o",
+        "wu",
+        "li",
+        "王",
+        "伟",
+        "smi",
+        "smith",
+        "strasse",
+        "zoe exa",
+        "mith exam",
+        '"',
+        "'",
+    ),
+    *(
+        "%",
+        "_",
+        "*",
+        "and",
+        "b.example",
+        "fiona",
+        "i",
+        "|",
+        "a|b",
+        "ipek",
+        "qq",
+        "nothing",
+        "e.n e.o",
+    ),
+    *("smithsmith", "ana-maria", "example example.net", "o'n", "-", "\\", "x" * 50, "  LI   wu "),
+]
+
+
+@dataclass
+class World:
+    engine: AsyncEngine
+    leads: list[dict[str, Any]]
+
+    def expected(self, query: LeadQuery) -> list[int]:
+        """Go through all leads."""
+        rows = [row for row in self.leads if fits(row, query)]
+        name = query.sort.value.removeprefix("-")
+        key = {"submitted_at": "submitted_at", "last_name": "last_name_key", "email": "email_key"}
+        rows.sort(key=lambda row: (row[key[name]], row["position"]))
+        ordered = reversed(rows) if query.sort.value.startswith("-") else rows
+        return [row["position"] for row in ordered]
+
+    async def found(self, query: LeadQuery, bounds: Bounds) -> list[int]:
+        """Follow the cursor to the end."""
+        positions: list[int] = []
+        while True:
+            rows, cursor = await queries.page(self.engine, query, bounds)
+            positions += [row.position for row in rows]
+            if cursor is None:
+                return positions
+            query = query.model_copy(update={"cursor": cursor})
+
+
+def fits(row: dict[str, Any], query: LeadQuery) -> bool:
+    at = row["submitted_at"]
+    return (
+        (query.status is None or row["status"] == query.status.value)
+        and (query.email is None or row["email_key"] == email_key(query.email))
+        and (query.submitted_from is None or at >= to_micros(query.submitted_from))
+        and (query.submitted_to is None or at <= to_micros(query.submitted_to))
+        and all(word in row["search_text"] for word in fold(query.q or "").split())
+    )
+
+
+def some_events(random: Random, count: int) -> Sequence[RecordedEvent]:
+    """Leads with few different names, times and addresses, so that there are ties."""
+    log, events = Log(), []
+    for _ in range(count):
+        first, last = random.choice(FIRST), random.choice(LAST)
+        mail = f"{random.choice('ab')}{random.randrange(4)}@{random.choice(MAILS)}"
+        at = START + timedelta(days=random.randrange(8))
+        event = replace(log.recorded(submitted(first, last, mail)), time=at)
+        events.append(event)
+        if random.random() < 0.3:
+            events.append(log.recorded(reached_out(), event.lead_id))
+    return events
+
+
+@pytest.fixture(scope="module")
+def events() -> Sequence[RecordedEvent]:
+    return some_events(Random(7), 90)
+
+
+@pytest.fixture
+async def world(tmp_path: Path, events: Sequence[RecordedEvent]) -> AsyncIterator[World]:
+    engine = open_engine(tmp_path / "leads.sqlite")
+    changes = changes_of(events)
+    done = {row["lead_id"] for row in changes.reached_out}
+    async with engine.connect() as connection:
+        await database.recreate(connection, Meta("f", 0, "now"))
+        await database.apply(connection, changes, events[-1].position)
+        await database.complete(connection)
+    rows = [
+        {**row, "status": "REACHED_OUT" if row["id"] in done else "PENDING"}
+        for row in changes.submitted
+    ]
+    yield World(engine, rows)
+    await engine.dispose()
+
+
+@pytest.mark.parametrize("bounds", WAYS, ids=str)
+async def test_words_are_found_wherever_they_stand(world: World, bounds: Bounds) -> None:
+    random = Random(1)
+    for words in WORDS:
+        query = LeadQuery(q=words, sort=random.choice(list(Sort)), limit=random.choice([8, 200]))
+        assert await world.found(query, bounds) == world.expected(query), query
+
+
+@pytest.mark.parametrize("bounds", WAYS, ids=str)
+@pytest.mark.parametrize("sort", list(Sort))
+async def test_filters_words_and_orders_go_together(
+    world: World, bounds: Bounds, sort: Sort
+) -> None:
+    random = Random(sort.value)
+    for _ in range(15):
+        day = START + timedelta(days=random.randrange(8))
+        asked = {
+            "status": random.choice([None, "PENDING", "REACHED_OUT"]),
+            "email": random.choice([None, None, None, "A1@example.org"]),
+            "submitted_from": random.choice([None, day]),
+            "submitted_to": random.choice([None, None, day + timedelta(days=2)]),
+            "q": random.choice([None, *WORDS]),
+        }
+        query = LeadQuery(**asked, sort=sort, limit=random.choice([6, 30, 200]))
+        assert await world.found(query, bounds) == world.expected(query), query
+
+
+@pytest.mark.parametrize("sort", list(Sort))
+@pytest.mark.parametrize("status", [None, "PENDING"])
+@pytest.mark.parametrize("q", [None, "smith"])
+async def test_walks_need_no_sorting(
+    world: World, sort: Sort, status: str | None, q: str | None
+) -> None:
+    first = await queries.page(world.engine, LeadQuery(sort=sort, status=status, limit=1))
+    query = LeadQuery(sort=sort, status=status, q=q, limit=5)
+    later = query if q else query.model_copy(update={"cursor": first[1]})
+    statements = [listing.walk() for listing in (Listing(query), Listing(later))]
+    for statement in statements:
+        sql = statement.compile(world.engine.sync_engine, compile_kwargs={"literal_binds": True})
+        async with world.engine.connect() as connection:
+            plan = (await connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {sql}")).all()
+        text = " ".join(row[-1] for row in plan)
+        assert f"leads_by_{'status_and_' if status else ''}" in text
+        assert "B-TREE" not in text
+
+
+def test_every_piece_that_is_asked_for_was_taken_in() -> None:
+    random = Random(3)
+    alphabet = "abc '\"%_|é王"
+    for _ in range(300):
+        content = "".join(random.choice(alphabet) for _ in range(random.randrange(1, 20)))
+        start = random.randrange(len(content))
+        word = content[start : start + random.randrange(1, 9)]
+        for piece in expression_of([word]).split(" AND "):
+            assert piece[1:-1].replace('""', '"') in pieces_of(content)
