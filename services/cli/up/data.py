@@ -4,11 +4,15 @@ import fcntl
 import json
 import os
 import secrets
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import IO, Any, Final
+
+_PATIENCE: Final = 30.0
+_POLL: Final = 0.05
 
 
 class DataFolderProblem(Exception):
@@ -62,21 +66,48 @@ class DataFolder:
             ) from None
 
     @contextmanager
-    def locked(self) -> Iterator[None]:
-        """Hold the folder for one process at a time.
+    def locked(self, patience: float = _PATIENCE) -> Iterator[int]:
+        """Hold the folder for one program and its children at a time.
+
+        Yields the lock's descriptor: a child that inherits it holds the folder as long as it
+        lives, so that no second nats-server is started on one store.
+
+        Args:
+            patience: how long to wait, in seconds, for children of a program that was killed.
 
         Raises:
-            DataFolderProblem: another one holds it.
+            DataFolderProblem: another program holds it, or it cannot be written to.
         """
-        with (self.path / ".lock").open("w") as lock:
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except OSError:
+        try:
+            lock = (self.path / ".lock").open("a+")
+        except OSError as error:
+            raise DataFolderProblem(
+                f"Cannot write to the data folder {self.path}: {error.strerror}. "
+                "Make it yours, or name another one with --data."
+            ) from None
+        with lock:
+            self._acquire(lock, patience)
+            lock.truncate(0)
+            lock.write(f"{os.getpid()}\n")
+            lock.flush()
+            yield lock.fileno()
+
+    def _acquire(self, lock: IO[str], patience: float) -> None:
+        end = time.monotonic() + patience
+        while not _locks(lock):
+            lock.seek(0)
+            holder = lock.read().strip()
+            if _lives(holder):
                 raise DataFolderProblem(
-                    f"The data folder {self.path} is in use by another `leadlog up`. "
-                    "Stop that one first, or name another folder with --data."
-                ) from None
-            yield
+                    f"The data folder {self.path} is in use by another `leadlog` (process "
+                    f"{holder}). Stop that one first, or name another folder with --data."
+                )
+            if time.monotonic() > end:
+                raise DataFolderProblem(
+                    f"The data folder {self.path} is still in use by processes of a `leadlog up` "
+                    f"that was killed. End them, or name another folder with --data."
+                )
+            time.sleep(_POLL)
 
     def nats_password(self) -> str:
         """The password between the services and nats-server, made at the first start."""
@@ -103,6 +134,25 @@ class DataFolder:
         """Nothing runs any more."""
         with suppress(FileNotFoundError):
             self.state.unlink()
+
+
+def _locks(lock: IO[str]) -> bool:
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        return False
+    return True
+
+
+def _lives(pid: str) -> bool:
+    """Whether a process of this id runs; a lock that was taken just now names none yet."""
+    try:
+        os.kill(int(pid), 0)
+    except (ProcessLookupError, ValueError, OverflowError):
+        return False
+    except PermissionError:
+        return True
+    return True
 
 
 def _write_private(path: Path, text: str) -> None:

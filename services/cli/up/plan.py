@@ -15,12 +15,26 @@ HOST: Final = "127.0.0.1"
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """What the person asked for."""
+    """What the person asked for.
+
+    Attributes:
+        data: the data folder.
+        ports: where everything listens.
+        account_email: of the first account, and who gets the attorneys' mails.
+        verbose: show every log on the terminal.
+        lock: the descriptor of the data folder's lock, which every child holds too.
+    """
 
     data: DataFolder
     ports: Ports
     account_email: str
     verbose: bool
+    lock: int | None = None
+
+    @property
+    def inherits(self) -> tuple[int, ...]:
+        """What children keep open."""
+        return () if self.lock is None else (self.lock,)
 
 
 def urls(ports: Ports) -> dict[str, str]:
@@ -58,6 +72,7 @@ def nats_child(options: Options, server: NatsServer, say: Say) -> Child:
         ready_url=f"{server.http_url}/healthz",
         say=say,
         echo=options.verbose,
+        inherits=options.inherits,
     )
 
 
@@ -75,6 +90,7 @@ def mail_child(options: Options, say: Say) -> Child:
         ready_url=f"http://{HOST}:{ports.mail}/healthz",
         say=say,
         echo=options.verbose,
+        inherits=options.inherits,
     )
 
 
@@ -92,6 +108,7 @@ def service_children(options: Options, server: NatsServer, say: Say) -> list[Chi
             ready_url=f"http://{HOST}:{port}/readyz",
             say=say,
             echo=options.verbose,
+            inherits=options.inherits,
         )
         for name, port in http.items()
     ]
@@ -127,4 +144,13 @@ def service_environment(
         "LEADLOG_NOTIFIER_HTTP_PORT": str(ports.notifier),
         "LEADLOG_NOTIFIER_METRICS_PORT": str(ports.notifier_metrics),
     }
-    return {**defaults, **environ, **fixed}
+    return {**defaults, **_kept(environ, fixed), **fixed}
+
+
+def _kept(environ: dict[str, str], fixed: dict[str, str]) -> dict[str, str]:
+    """The person's environment without what would name another NATS, or another port."""
+    return {
+        name: value
+        for name, value in environ.items()
+        if name.removesuffix("_FILE") not in fixed and "_NATS_" not in name
+    }

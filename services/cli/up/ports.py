@@ -75,14 +75,27 @@ def check(ports: Ports) -> None:
 
 def _way_out(in_use: dict[str, int]) -> str:
     taken = set(in_use.values())
-    options = [f"--{name.replace('_', '-')}-port {free_port(taken)}" for name in in_use]
+    options = " ".join(
+        f"--{name.replace('_', '-')}-port {_near(number, taken)}" for name, number in in_use.items()
+    )
     said = "\n".join(
         f"Port {number} ({name.replace('_', ' ')}) is in use by another program."
         for name, number in in_use.items()
     )
     return (
         f"{said}\n\nTo use other ports:\n"
-        f'  make run ARGS="{" ".join(options)}"\n'
-        f"or let Leadlog pick free ones for everything:\n"
-        f'  make run ARGS="--free-ports"'
+        f'  make run ARGS="{options}"\n'
+        f"  (without make: leadlog up {options})\n"
+        "or let Leadlog pick free ones for everything:\n"
+        '  make run ARGS="--free-ports"\n'
+        "  (without make: leadlog up --free-ports)"
     )
+
+
+def _near(number: int, taken: set[int]) -> int:
+    """A free port that is easy to remember, such as 8090 for 8080."""
+    for port in range(number + 10, min(number + 1000, 65536), 10):
+        if port not in taken and is_free(port):
+            taken.add(port)
+            return port
+    return free_port(taken)

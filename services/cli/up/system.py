@@ -3,7 +3,10 @@
 import asyncio
 import os
 import signal
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from functools import partial
 
 import nats
 from nats.js import JetStreamContext
@@ -56,7 +59,8 @@ class System:
         with self.console.status("Starting nats-server …"):
             await self._begin(plan.nats_child(options, server, self.say))
         with self.console.status("Preparing the streams …"):
-            password = await self._prepare(server)
+            async with _jetstream(server) as js:
+                self._report((await provision(js)).differences)
         with self.console.status("Starting the services …"):
             rest = [
                 plan.mail_child(options, self.say),
@@ -66,24 +70,18 @@ class System:
                 self.children.append(child)
                 await child.start()
             await asyncio.gather(*(child.wait_ready() for child in rest))
+        # Last, since its password is shown only once.
+        async with _jetstream(server) as js:
+            password = await self._first_account(js)
         self._write_state(server)
+        for child in self.children:
+            child.restarted = partial(self._write_state, server)
         self.console.print(words.welcome(options, password))
 
     async def _begin(self, child: Child) -> None:
         self.children.append(child)
         await child.start()
         await child.wait_ready()
-
-    async def _prepare(self, server: NatsServer) -> str | None:
-        """Make the streams and the first account; its password, if one was made."""
-        client = await nats.connect(server.url, user=server.user, password=server.password)
-        try:
-            js = client.jetstream()
-            provisioned = await provision(js)
-            self._report(provisioned.differences)
-            return await self._first_account(js)
-        finally:
-            await client.close()
 
     async def _first_account(self, js: JetStreamContext) -> str | None:
         accounts = Bucket(js, "ACCOUNTS")
@@ -136,3 +134,12 @@ class System:
     def say(self, line: str) -> None:
         """Print one line for the person; markup in it is not interpreted."""
         self.console.print(line, markup=False, highlight=False, soft_wrap=True)
+
+
+@asynccontextmanager
+async def _jetstream(server: NatsServer) -> AsyncIterator[JetStreamContext]:
+    client = await nats.connect(server.url, user=server.user, password=server.password)
+    try:
+        yield client.jetstream()
+    finally:
+        await client.close()

@@ -1,5 +1,7 @@
 """What ``leadlog up`` says once everything runs."""
 
+from shlex import quote
+
 from rich.console import Group, RenderableType
 from rich.panel import Panel
 from rich.table import Table
@@ -14,8 +16,8 @@ def welcome(options: Options, password: str | None) -> RenderableType:
     return Group(
         Panel(_places(options), title="Leadlog is running", title_align="left", expand=False),
         _account(options, password),
-        _first_steps(options),
-        Text("\nCtrl-C stops everything; your leads are kept.\n", style="bold"),
+        _first_steps(options, password or "PASSWORD"),
+        Text("Ctrl-C stops everything; your leads are kept.\n", style="bold"),
     )
 
 
@@ -27,9 +29,9 @@ def _places(options: Options) -> Table:
         ("The mails that were sent", urls["mails"]),
         ("The attorneys' API, explained", f"{urls['inbox']}/docs"),
         ("The form's API, explained", f"{urls['form']}/docs"),
-        ("Metrics", urls["intake_metrics"]),
-        ("", urls["leads_metrics"]),
-        ("", urls["notifier_metrics"]),
+        ("Metrics of intake", urls["intake_metrics"]),
+        ("Metrics of leads", urls["leads_metrics"]),
+        ("Metrics of notifier", urls["notifier_metrics"]),
         ("Data", str(options.data.path.absolute())),
         ("Logs", str(options.data.logs.absolute())),
     ):
@@ -49,12 +51,13 @@ def _account(options: Options, password: str | None) -> Text:
     return text
 
 
-def _first_steps(options: Options) -> Text:
+def _first_steps(options: Options, password: str) -> Text:
     leads = plan.urls(options.ports)["inbox"]
     text = Text("\nTry it: send the form with a PDF, look at the mails, then list the leads:\n")
     text.append(
         f"  TOKEN=$(curl -s {leads}/auth/token -d grant_type=password \\\n"
-        f"    -d username={options.account_email} --data-urlencode password=PASSWORD \\\n"
+        f"    --data-urlencode {quote(f'username={options.account_email}')} \\\n"
+        f"    --data-urlencode {quote(f'password={password}')} \\\n"
         "    | python3 -c \"import json,sys; print(json.load(sys.stdin)['access_token'])\")\n"
         f'  curl -s -H "Authorization: Bearer $TOKEN" {leads}/leads\n',
         style="cyan",
