@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import ssl
 import sys
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
@@ -71,6 +72,7 @@ async def connected(found: ServiceSettings) -> AsyncIterator[JetStreamContext]:
             user=found.nats_user,
             password=password.get_secret_value() if password else None,
             name="leadlog-operator",
+            tls=_tls(found.nats_tls_ca),
             connect_timeout=_CONNECT_SECONDS,
             allow_reconnect=False,
             max_reconnect_attempts=1,  # without it nats-py tries for two minutes
@@ -92,6 +94,17 @@ async def connected(found: ServiceSettings) -> AsyncIterator[JetStreamContext]:
         yield client.jetstream()
     finally:
         await client.close()
+
+
+def _tls(ca: Path | None) -> ssl.SSLContext | None:
+    if ca is None:
+        return None
+    try:
+        return ssl.create_default_context(cafile=str(ca))
+    except OSError as error:  # of which ssl.SSLError is one
+        raise Refused(
+            f"LEADLOG_NATS_TLS_CA: {ca} cannot be used as a certificate in PEM form ({error})."
+        ) from None
 
 
 async def _ignore(_error: Exception) -> None:

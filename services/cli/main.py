@@ -107,6 +107,8 @@ async def _rebuild(data: Path) -> int:
     )
     database = data / "leads.sqlite"
     async with broker.settings(LeadsSettings, data, database=database) as settings:
+        async with broker.connected(settings):
+            pass  # a server that is away is said at once and in words
         with bar:
             task = bar.add_task("rebuild", total=None)
 

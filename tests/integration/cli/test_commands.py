@@ -102,10 +102,27 @@ async def test_a_server_that_is_away_or_refuses_is_named_with_a_way_out(
     assert "wrong" not in said
 
     await nats_server.kill()
-    code, said = await leadlog("provision", **reach(nats_server))
+    for command in ("provision", "rebuild", "verify"):
+        code, said = await leadlog(command, **reach(nats_server))
+        assert code == 1
+        assert f"No NATS server answers at {nats_server.url}" in said
+        assert "Traceback" not in said
+
+
+async def test_a_certificate_that_is_none_is_named(tmp_path: Path) -> None:
+    (tmp_path / "ca.pem").write_text("no certificate")
+    code, said = await leadlog("provision", LEADLOG_NATS_TLS_CA=str(tmp_path / "ca.pem"))
     assert code == 1
-    assert f"No NATS server answers at {nats_server.url}" in said
+    assert "LEADLOG_NATS_TLS_CA" in said
     assert "Traceback" not in said
+
+
+async def test_a_document_that_cannot_be_written_is_said(tmp_path: Path) -> None:
+    target = tmp_path / "none" / "document"
+    assert await leadlog("asyncapi", "--output", target) == (
+        1,
+        f"leadlog: Cannot write {target}: No such file or directory\n",
+    )
 
 
 async def test_provisioning_creates_reports_and_applies(nats_server: NatsServer) -> None:
