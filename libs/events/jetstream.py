@@ -10,6 +10,7 @@ import structlog
 from nats.js import JetStreamContext
 from nats.js.errors import NotFoundError
 
+from libs.chassis.group_commit import GroupCommit
 from libs.chassis.jetstream import (
     ATTEMPT_SECONDS,
     DEADLINE_SECONDS,
@@ -17,7 +18,6 @@ from libs.chassis.jetstream import (
     StoredMessage,
     WrongSequence,
     get_batch,
-    publish,
     publish_batch,
     with_retries,
 )
@@ -60,6 +60,7 @@ class JetStreamEventStore:
         self._js = js
         self._deadline = deadline_seconds
         self._client = js._nc  # noqa: SLF001 - nats-py has no public way from a context
+        self._group = GroupCommit(js)
         self._dead_letters = DeadLetters(js)
         self._tips = Tips()
         self.skipped: Counter[str] = Counter()
@@ -90,7 +91,7 @@ class JetStreamEventStore:
         encoded[0][0].update({_EXPECTED: str(expected), _EXPECTED_SUBJECT: subject})
         if len(encoded) == 1:
             headers, payload = encoded[0]
-            ack = await publish(self._js, subject, payload, headers, deadline=self._deadline)
+            ack = await self._group.publish(subject, payload, headers, deadline=self._deadline)
         else:
             messages = [(subject, payload, headers) for headers, payload in encoded]
             ack = await publish_batch(self._js, messages, str(uuid4()), deadline=self._deadline)

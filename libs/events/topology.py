@@ -78,7 +78,7 @@ def _stream(name: str, description: str, subjects: list[str], **more: Any) -> St
         duplicate_window=2 * _MINUTE,
         max_age=0,
         allow_direct=True,
-        allow_atomic=False,
+        allow_atomic=True,
     )
     return replace(base, **more)
 
@@ -104,9 +104,7 @@ def declared(replicas: int = 1, *, idempotency_hours: float = 24) -> list[Stream
     """
     lifetimes = BUCKETS | {"IDEMPOTENCY": idempotency_hours * _HOUR}
     streams = [
-        _stream(
-            STREAM, "Every event of every lead: the system", [STREAM_SUBJECT], allow_atomic=True
-        ),
+        _stream(STREAM, "Every event of every lead: the system", [STREAM_SUBJECT]),
         _stream(DEAD_LETTERS, "Messages that a consumer gave up", ["dead.>"]),
         _stream(
             f"OBJ_{RESUMES}",

@@ -22,6 +22,7 @@ from nats.js.api import PubAck
 from nats.js.errors import APIError, NotFoundError
 
 from libs.chassis.errors import StoreUnavailable
+from libs.chassis.group_commit import GroupCommit
 from libs.chassis.jetstream import ATTEMPT_SECONDS, get_batch, publish, with_retries
 from libs.resumes.names import new_name
 from libs.resumes.pieces import pieces
@@ -30,8 +31,8 @@ from libs.resumes.store import ResumeDamaged, ResumeMissing, StoredObject
 
 BUCKET: Final = "RESUMES"
 _STREAM: Final = f"OBJ_{BUCKET}"
-_PIECE: Final = 128 * 1024
-_WINDOW: Final = 8
+_PIECE: Final = 256 * 1024
+_WINDOW: Final = 4
 """Pieces under way at once: 1 MiB of memory for each upload or download."""
 
 _log = structlog.get_logger(__name__)
@@ -43,17 +44,28 @@ class JetStreamResumeStore:
     def __init__(self, js: JetStreamContext) -> None:
         self._js = js
         self._client = js._nc  # noqa: SLF001 - nats-py has no public way from a context
+        self._group = GroupCommit(js)
 
     async def put(self, lead_id: UUID, chunks: Iterable[bytes], *, size: int, sha256: str) -> str:
         """See ``ResumeStore.put``."""
         name = new_name(lead_id)
         try:
-            count = await self._put_pieces(name, chunks, size)
-            await self._put_meta(name, size, sha256, count)
+            if size <= _PIECE:
+                await self._put_small(name, b"".join(chunks), size, sha256)
+            else:
+                count = await self._put_pieces(name, chunks, size)
+                await self._put_meta(name, size, sha256, count)
         except (Exception, asyncio.CancelledError):
             await self._clean_up(name)
             raise
         return name
+
+    async def _put_small(self, name: str, content: bytes, size: int, sha256: str) -> None:
+        """The only piece and the meta message under way at once; both are waited for."""
+        if len(content) != size:
+            raise ValueError("the size is not the one announced")
+        piece = self._group.publish(_chunk_subject(name), content, {"Nats-Msg-Id": f"{name}.0"})
+        await _all([piece, self._put_meta(name, size, sha256, 1)])
 
     async def _put_pieces(self, name: str, chunks: Iterable[bytes], size: int) -> int:
         rest, count, last, written = pieces(chunks, _PIECE), 0, 0, 0
@@ -74,7 +86,7 @@ class JetStreamResumeStore:
             raise ValueError("the size is not the one announced")
         return count
 
-    async def _put_meta(self, name: str, size: int, sha256: str, count: int) -> None:
+    async def _put_meta(self, name: str, size: int, sha256: str, count: int) -> PubAck:
         digest = base64.urlsafe_b64encode(bytes.fromhex(sha256)).decode()
         meta = {
             "name": name,
@@ -87,7 +99,7 @@ class JetStreamResumeStore:
             "options": {"max_chunk_size": _PIECE},
         }
         headers = {"Nats-Rollup": "sub", "Nats-Msg-Id": f"{name}.meta"}
-        await publish(self._js, _meta_subject(name), json.dumps(meta).encode(), headers)
+        return await self._group.publish(_meta_subject(name), json.dumps(meta).encode(), headers)
 
     async def _clean_up(self, name: str) -> None:
         """Take a failed put away; what cannot be reached is left to the janitor."""

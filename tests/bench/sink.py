@@ -47,7 +47,7 @@ class Session(asyncio.Protocol):
             self._transport.write(out)
 
     def _answers(self) -> list[bytes]:
-        out = []
+        out: list[bytes] = []
         while True:
             end = _END if self._in_data else b"\r\n"
             at = self._received.find(end)
