@@ -8,12 +8,12 @@ from uuid import uuid4
 from nats.js import JetStreamContext
 from nats.js.errors import NotFoundError
 
+from libs.chassis.group_commit import GroupCommit
 from libs.chassis.jetstream import (
     ATTEMPT_SECONDS,
     StoredMessage,
     WrongSequence,
     get_batch,
-    publish,
     with_retries,
 )
 
@@ -59,6 +59,7 @@ class Bucket:
     def __init__(self, js: JetStreamContext, name: str) -> None:
         self._js = js
         self._client = js._nc  # noqa: SLF001 - nats-py has no public way from a context
+        self._group = GroupCommit(js)
         self._stream = f"KV_{name}"
         self._name = name
 
@@ -99,13 +100,13 @@ class Bucket:
 
     async def put(self, key: str, value: bytes) -> int:
         """Write a value, whatever was there; its revision."""
-        ack = await publish(self._js, self._subject(key), value, {"Nats-Msg-Id": str(uuid4())})
+        ack = await self._group.publish(self._subject(key), value, {"Nats-Msg-Id": str(uuid4())})
         return int(ack.seq)
 
     async def delete(self, key: str) -> None:
         """Take a key away; it need not exist."""
         headers = {_OPERATION: "DEL", "Nats-Msg-Id": str(uuid4())}
-        await publish(self._js, self._subject(key), b"", headers)
+        await self._group.publish(self._subject(key), b"", headers)
 
     async def keys(self) -> list[str]:
         """The keys that hold a value, in the order in which they were written."""
@@ -126,7 +127,7 @@ class Bucket:
         write_id = str(uuid4())
         headers = {"Nats-Msg-Id": write_id, _EXPECTED: str(expected), _WRITER: write_id}
         try:
-            ack = await publish(self._js, self._subject(key), value, headers)
+            ack = await self._group.publish(self._subject(key), value, headers)
         except WrongSequence:
             last = await self._last(key)
             if last is not None and last.headers.get(_WRITER) == write_id:

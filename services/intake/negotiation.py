@@ -11,6 +11,8 @@ def prefers_html(accept: str) -> bool:
 
     Wildcards alone mean JSON: that is what command line tools and scripts send.
     """
+    if "html" not in accept.lower():
+        return False
     wanted = dict(_quality(part) for part in accept.lower().split(","))
     html = max((wanted.get(each, 0.0) for each in _HTML), default=0.0)
     json = max((wanted.get(each, 0.0) for each in _JSON), default=0.0)

@@ -79,7 +79,7 @@ def build(folder: Path, smtp_port: int) -> FastAPI:
             resume=resume.filename or "resume",
             submitted_at=datetime.now(UTC),
         )
-        (folder / str(lead.id)).write_bytes(await resume.read())  # noqa: ASYNC230 - as is usual
+        (folder / str(lead.id)).write_bytes(await resume.read())
         leads[lead.id] = lead
         if smtp_port:
             post.submit(send, email, "Thank you", f"Dear {first_name}, we have your resume.")

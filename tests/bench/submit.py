@@ -118,4 +118,4 @@ def _report(report: Report, size: int, systems: list[System], alone: dict[str, R
         report.add(f"{label}: {one.name}, load generator", load / answered * 1e6, "µs")
     for other in (MONOLITH, SILENT):
         goal = Goal("least", 1.0) if other == MONOLITH else None
-        report.add(f"{label}: Leadlog ÷ {other}", rates[LEADLOG] / rates[other], "×", goal)
+        report.add(f"{label}: Leadlog ÷ {other}", rates[LEADLOG] / rates[other], "x", goal)
