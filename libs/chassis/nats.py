@@ -11,6 +11,7 @@ from nats.js import JetStreamContext
 
 from libs.chassis.health import HEALTH
 from libs.chassis.lifecycle import LIFE
+from libs.chassis.nats_client import QuickClient
 from libs.chassis.nats_errors import ErrorLog
 from libs.chassis.nats_watch import Watchdog
 from libs.chassis.settings import ServiceSettings, SettingsError
@@ -47,7 +48,7 @@ def nats_ctx(
 
     async def connect(app: web.Application) -> AsyncIterator[None]:
         tls = _tls(settings)
-        client = Client()
+        client = QuickClient()
         watchdog = Watchdog(client, give_up=app[LIFE].fail)
         app[NATS] = client
         app[JETSTREAM] = client.jetstream(timeout=REQUEST_SECONDS)

@@ -13,14 +13,14 @@ from uuid import uuid4
 
 import nats.errors
 import structlog
-from nats.aio.msg import Msg
 from nats.js import JetStreamContext
 from nats.js.api import AckPolicy, ConsumerConfig, DeliverPolicy
-from nats.js.errors import APIError, ServiceUnavailableError
+from nats.js.errors import APIError
 
 from libs.chassis.errors import StoreUnavailable
 from libs.events.dead_letters import DeadLetters
 from libs.events.envelope import RecordedEvent, Undecodable, decode
+from libs.events.jetstream_pull import Pull, Pulled, Refused
 from libs.events.store import Batch
 from libs.events.subjects import STREAM, Part, filters_of
 from libs.events.upcast import UnknownEvent
@@ -43,7 +43,7 @@ class _Gap(Exception):
 @dataclass(slots=True)
 class _Consumer:
     name: str
-    subscription: JetStreamContext.PullSubscription
+    pull: Pull
     pending: int
     delivered: int = 0
 
@@ -110,12 +110,15 @@ class _Reader:
             inactive_threshold=_INACTIVE_SECONDS,
         )
         info = await self._js.add_consumer(STREAM, config)
-        subscription = await self._js.pull_subscribe_bind(consumer=name, stream=STREAM)
-        return _Consumer(name, subscription, info.num_pending or 0)
+        subject = f"{self._js._prefix}.CONSUMER.MSG.NEXT.{STREAM}.{name}"  # noqa: SLF001 - nats-py has no public way
+        client = self._js._nc  # noqa: SLF001 - as above
+        pull = Pull(client, subject, batch=self._batch_size, expires=_IDLE_SECONDS)
+        await pull.open()
+        return _Consumer(name, pull, info.num_pending or 0)
 
     async def close(self, consumer: _Consumer) -> None:
         try:
-            await consumer.subscription.unsubscribe()
+            await consumer.pull.close()
             await self._js.delete_consumer(STREAM, consumer.name)
         except (APIError, nats.errors.Error, TimeoutError):
             return  # it is gone, or the server forgets it after its inactive threshold
@@ -134,15 +137,11 @@ class _Reader:
             if consumer.pending == 0:
                 yield Batch((), self.position, caught_up=True)
 
-    async def _fetch(self, consumer: _Consumer) -> list[Msg]:
+    async def _fetch(self, consumer: _Consumer) -> list[Pulled]:
         try:
-            return await consumer.subscription.fetch(self._batch_size, timeout=_IDLE_SECONDS)
-        except TimeoutError:
-            return []
-        except ServiceUnavailableError:
-            raise _Gap("the consumer is gone") from None
-        except (APIError, nats.errors.Error) as error:
-            raise _Gap(type(error).__name__) from None
+            return await consumer.pull.next()
+        except (Refused, nats.errors.Error) as error:
+            raise _Gap(f"{type(error).__name__} {error}") from None
 
     async def _pending(self, consumer: _Consumer) -> int:
         """Messages the server has not delivered yet; also proves the consumer alive."""
@@ -154,43 +153,38 @@ class _Reader:
             raise _Gap("the server delivered what did not arrive")
         return info.num_pending or 0
 
-    async def _batch(self, consumer: _Consumer, messages: list[Msg]) -> Batch:
+    async def _batch(self, consumer: _Consumer, messages: list[Pulled]) -> Batch:
         """What of the messages is good; the fetch after a bad one meets the gap it leaves.
 
         The position moves on with a message only once it was read or buried.
         """
         events, taken = [], 0
         for message in messages:
-            metadata = message.metadata
-            if metadata.sequence.consumer != consumer.delivered + 1:
+            if message.number != consumer.delivered + 1:
                 break
             try:
-                recorded = await self._read(message, metadata.sequence.stream)
+                recorded = await self._read(message)
             except StoreUnavailable:
                 break
             taken += 1
             consumer.delivered += 1
-            consumer.pending = metadata.num_pending
-            self.position = metadata.sequence.stream
+            consumer.pending = message.pending
+            self.position = message.position
             if recorded is not None:
                 events.append(recorded)
         if not taken:
             raise _Gap("a message is missing, or a dead letter could not be written")
         return Batch(tuple(events), self.position, caught_up=consumer.pending == 0)
 
-    async def _read(self, message: Msg, position: int) -> RecordedEvent | None:
+    async def _read(self, message: Pulled) -> RecordedEvent | None:
+        headers, position = message.headers, message.position
         try:
-            return decode(message.subject, message.headers, message.data, position)
+            return decode(message.subject, headers, message.payload, position)
         except UnknownEvent as unknown:
             self._skip("unknown", position, str(unknown))
         except Undecodable as broken:
             self._skip("undecodable", position, str(broken))
             await self._dead_letters.put_raw(
-                "projection",
-                message.subject,
-                position,
-                message.headers or {},
-                message.data,
-                str(broken),
+                "projection", message.subject, position, headers, message.payload, str(broken)
             )
         return None

@@ -5,6 +5,7 @@ built from a UUID and an enumeration only: nats-server accepts and stores a publ
 to a subject with ``*`` in it, so free text must never become a token.
 """
 
+import re
 from collections.abc import Collection
 from enum import StrEnum
 from typing import Final
@@ -12,6 +13,8 @@ from uuid import UUID
 
 STREAM: Final = "LEADS"
 STREAM_SUBJECT: Final = "leads.*.*"
+_HEX: Final = "[0-9a-f]"
+_UUID: Final = f"{_HEX}{{8}}-{_HEX}{{4}}-{_HEX}{{4}}-{_HEX}{{4}}-{_HEX}{{12}}"
 
 
 class Part(StrEnum):
@@ -23,6 +26,9 @@ class Part(StrEnum):
     """Written by leads."""
     MAIL = "mail"
     """Written by notifier."""
+
+
+_CANONICAL: Final = re.compile(rf"leads\.({_UUID})\.({'|'.join(Part)})")
 
 
 class InvalidSubject(ValueError):
@@ -52,11 +58,7 @@ def parse_subject(subject: str) -> tuple[UUID, Part]:
     Raises:
         InvalidSubject: it is not the canonical form that ``subject_of`` makes.
     """
-    tokens = subject.split(".")
-    try:
-        lead_id, part = UUID(tokens[1]), Part(tokens[2])
-    except (IndexError, ValueError):
-        raise InvalidSubject(subject) from None
-    if subject_of(lead_id, part) != subject:
+    found = _CANONICAL.fullmatch(subject)
+    if found is None:
         raise InvalidSubject(subject)
-    return lead_id, part
+    return UUID(found[1]), Part(found[2])

@@ -38,3 +38,9 @@ def test_a_note_with_a_control_character_is_refused(bad: str) -> None:
 @given(st.text(alphabet=st.characters(exclude_categories=["Cc", "Cs"])))
 def test_a_note_is_stored_composed(text: str) -> None:
     assert unicodedata.is_normalized("NFC", clean_note(text))
+
+
+@given(st.text(st.characters(max_codepoint=127)))
+def test_plain_text_folds_as_it_does_beside_an_accent(text: str) -> None:
+    assert fold(text) + "e" == fold(text + "é")
+    assert email_key(text.rstrip()) + "é" == email_key(text.rstrip() + "É")
