@@ -119,7 +119,7 @@ async def settings(cls: type[S], data: Path, **more: Any) -> AsyncIterator[S]:
     the data folder: while that runs its own, else one started for the time of the command.
     """
     folder = DataFolder(data)
-    if _named_in_environment() or not folder.jetstream.exists():
+    if named_in_environment() or not folder.jetstream.exists():
         yield load_settings(cls)
         return
     state = folder.read_state()
@@ -151,5 +151,5 @@ def _build(cls: type[S], folder: DataFolder, url: str, more: dict[str, Any]) -> 
     return make(nats_url=[url], nats_user="leadlog", nats_password=folder.nats_password(), **more)
 
 
-def _named_in_environment() -> bool:
+def named_in_environment() -> bool:
     return bool(os.environ.get("LEADLOG_NATS_URL") or os.environ.get("LEADLOG_NATS_URL_FILE"))

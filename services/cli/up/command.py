@@ -13,7 +13,7 @@ from services.cli.nats_server import NatsServerProblem
 from services.cli.up.child import ChildFailed
 from services.cli.up.data import DataFolder, DataFolderProblem
 from services.cli.up.plan import Options
-from services.cli.up.ports import Ports, PortTaken, check, with_free_ports
+from services.cli.up.ports import Ports, PortTaken, held, with_free_ports
 from services.cli.up.system import System
 
 _DEFAULTS: Final = Ports()
@@ -104,6 +104,5 @@ def up(
 
 def _run(options: Options) -> None:
     options.data.prepare()
-    with options.data.locked() as lock:
-        check(options.ports)
+    with options.data.locked() as lock, held(options.ports):
         broker.run(System(replace(options, lock=lock), Console()).run())

@@ -1,6 +1,8 @@
 """Which ports ``leadlog up`` uses, and whether they are free."""
 
 import socket
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, fields, replace
 
 
@@ -71,6 +73,27 @@ def check(ports: Ports) -> None:
     in_use = {name: number for name, number in numbers.items() if not is_free(number)}
     if in_use:
         raise PortTaken(_way_out(in_use))
+
+
+@contextmanager
+def held(ports: Ports, host: str = "127.0.0.1") -> Iterator[None]:
+    """Keep every port from being handed out to others, also while its server is restarted.
+
+    The kernel gives no program that asks for any free port, or that connects to somewhere, one
+    to which a socket is bound. Servers bind with SO_REUSEADDR, as these sockets do, and so can
+    still listen there.
+
+    Raises:
+        PortTaken: as ``check``.
+    """
+    with ExitStack() as stack:
+        check(ports)
+        for field in fields(ports):
+            one = stack.enter_context(socket.socket())
+            one.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            with suppress(OSError):  # taken since the check: its server will say so
+                one.bind((host, getattr(ports, field.name)))
+        yield
 
 
 def _way_out(in_use: dict[str, int]) -> str:

@@ -1,0 +1,1 @@
+"""``leadlog backup`` and ``leadlog restore``: everything in one file, and back."""

@@ -1,0 +1,198 @@
+"""The commands ``leadlog backup`` and ``leadlog restore``."""
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, Final
+
+import nats.errors
+import typer
+from nats.js import JetStreamContext
+from nats.js.errors import APIError
+from rich.console import Console
+from rich.filesize import decimal
+from rich.progress import (
+    BarColumn,
+    DownloadColumn,
+    Progress,
+    TextColumn,
+    TimeRemainingColumn,
+    TransferSpeedColumn,
+)
+
+from libs.events.topology import missing
+from services.cli import broker
+from services.cli.accounts import Data
+from services.cli.backup.api import SnapshotFailed
+from services.cli.backup.apply import NotAsBackedUp, NotEmpty, Restore, Restored
+from services.cli.backup.archive import ArchiveReader
+from services.cli.backup.create import NeverStill, back_up, names
+from services.cli.backup.manifest import BadBackup, Manifest
+from services.cli.up.data import DataFolder
+
+_REPLICAS: Final = (1, 3, 5)
+_console = Console()
+
+
+def backup(
+    file: Annotated[Path, typer.Argument(help="The file to make.", show_default=False)],
+    force: Annotated[bool, typer.Option("--force", help="Replace the file if it exists.")] = False,
+    data: Data = Path("var"),
+) -> None:
+    """Write everything to one file: leads, resumes, accounts, keys. All may run meanwhile.
+
+    The file can be read by its owner alone; it holds personal data and the keys that sign
+    logins, so keep it encrypted. `leadlog restore --check FILE` checks it.
+    """
+    if file.is_dir():
+        broker.give_up(f"{file} is a folder; name a file.")
+    if file.exists() and not force:
+        broker.give_up(f"{file} exists. Name another file, or replace it with --force.")
+    started = time.monotonic()
+    made = broker.run(_backup(data, file))
+    messages = sum(part.messages for part in made.parts)
+    _say(
+        f"{file}: {len(made.parts)} streams, {messages} messages, "
+        f"{decimal(file.stat().st_size)}, taken in {time.monotonic() - started:.1f} s."
+    )
+
+
+def restore(
+    file: Annotated[Path, typer.Argument(help="A file of `leadlog backup`.", show_default=False)],
+    check: Annotated[
+        bool, typer.Option("--check", help="Only check the file's SHA-256 sums; needs no server.")
+    ] = False,
+    replicas: Annotated[
+        int | None,
+        typer.Option(help="1 for a single server, 3 in a cluster; by default as it was."),
+    ] = None,
+    data: Annotated[
+        Path | None,
+        typer.Option(
+            help="Data folder for `leadlog up`, made if it is not there; used when "
+            "LEADLOG_NATS_URL is not set.",
+            show_default="var",
+        ),
+    ] = None,
+) -> None:
+    """Put a backup into an empty server: streams, positions, resumes, accounts and keys.
+
+    The whole file is checked before anything is written, and a server that holds any of
+    the streams is left as it is.
+    """
+    if replicas is not None and replicas not in _REPLICAS:
+        broker.give_up("--replicas must be 1, 3 or 5.")
+    try:
+        with ArchiveReader(file) as archive:
+            _check(archive)
+            made = archive.manifest
+            if check:
+                _say(f"{file} is whole: {_described(made)}.")
+                return
+            done = broker.run(_restore(archive, replicas, data))
+    except BadBackup as error:
+        broker.give_up(f"{file} cannot be used: {error}.")
+    except OSError as error:
+        broker.give_up(f"Cannot read {file}: {error.strerror or error}")
+    _say(f"{done.streams} streams with {done.messages} messages are restored, as of {_time(made)}.")
+    if done.letters:
+        _say(f"{done.letters} dead letters of leads that came after that were left out.")
+
+
+def _described(made: Manifest) -> str:
+    messages = sum(part.messages for part in made.parts)
+    return (
+        f"{len(made.parts)} streams, {messages} messages, {decimal(made.size)}, as of "
+        f"{_time(made)}, by leadlog {made.leadlog} from nats-server {made.server}"
+    )
+
+
+def _time(made: Manifest) -> str:
+    return f"{made.started_at:%Y-%m-%d %H:%M:%S} UTC"
+
+
+def _say(text: str) -> None:
+    _console.print(text, markup=False, highlight=False, soft_wrap=True)
+
+
+def _check(archive: ArchiveReader) -> None:
+    with _progress("Checking", archive.manifest.size) as (bar, task):
+        archive.check(lambda count: bar.advance(task, count))
+
+
+async def _backup(data: Path, file: Path) -> Manifest:
+    async with broker.jetstream(data) as js:
+        if absent := await missing(js):
+            raise broker.Refused(
+                f"This server has no {', '.join(absent)}, so a backup would not be whole. "
+                "`leadlog provision` makes what is missing."
+            )
+        total = sum([(await js.stream_info(name)).state.bytes for name in names()])
+        with _progress("Backup", total) as (bar, task):
+            made = await _in_words(js, file, bar, task)
+            bar.update(task, completed=total)  # a snapshot is compressed: it is less
+        return made
+
+
+async def _in_words(js: JetStreamContext, file: Path, bar: Progress, task: int) -> Manifest:
+    def on_progress(stream: str, count: int) -> None:
+        bar.update(task, advance=count, description=stream)  # type: ignore[arg-type]
+
+    try:
+        return await back_up(js, file, on_progress)
+    except SnapshotFailed as error:
+        raise broker.Refused(
+            f"The backup was given up and no file was made: {error}. `leadlog verify` finds "
+            "damage; otherwise try again."
+        ) from None
+    except NeverStill as error:
+        raise broker.Refused(f"{error} is changed all the time. Try again later.") from None
+    except BlockingIOError:
+        raise broker.Refused(f"Another backup is being written to {file}.") from None
+    except TimeoutError:
+        raise
+    except OSError as error:
+        raise broker.Refused(f"Cannot write {file}: {error.strerror or error}") from None
+
+
+async def _restore(archive: ArchiveReader, replicas: int | None, data: Path | None) -> Restored:
+    if data is not None and not broker.named_in_environment():
+        DataFolder(data).prepare()
+    async with broker.jetstream(data or Path("var")) as js:
+        with _progress("Restore", archive.manifest.size) as (bar, task):
+
+            def on_progress(stream: str, count: int) -> None:
+                bar.update(task, advance=count, description=stream)
+
+            restoring = Restore(js, archive, replicas=replicas, on_progress=on_progress)
+            return await _or_cleaned_up(restoring)
+
+
+async def _or_cleaned_up(restoring: Restore) -> Restored:
+    try:
+        return await restoring.run()
+    except NotEmpty as error:
+        raise broker.Refused(
+            f"This server holds {error} already, and nothing was changed. Restore into a server "
+            "with an empty store folder (for `leadlog up`: name a new folder with --data)."
+        ) from None
+    except (SnapshotFailed, NotAsBackedUp, BadBackup, APIError, nats.errors.Error) as error:
+        reason = (error.description if isinstance(error, APIError) else "") or str(error)
+        hint = " Try --replicas 1." if "replicas" in reason else ""
+        left = await restoring.clean_up()
+        what = (
+            f"These streams are left and have to be deleted before you try again: {', '.join(left)}"
+            if left
+            else "What had been restored was taken away again"
+        )
+        raise broker.Refused(f"The restore failed: {reason}.{hint} {what}.") from None
+
+
+@contextmanager
+def _progress(words: str, total: int) -> Iterator[tuple[Progress, int]]:
+    columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn())
+    with Progress(
+        *columns, TransferSpeedColumn(), TimeRemainingColumn(), console=_console
+    ) as progress:
+        yield progress, progress.add_task(words, total=total)
