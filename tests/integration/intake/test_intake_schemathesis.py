@@ -36,6 +36,7 @@ async def test_the_service_does_what_its_document_says(
             "--checks=all",
             f"--exclude-checks={EXCEPT}",
             "--max-examples=40",
+            "--seed=1",
             "--no-color",
             cwd=tmp_path,
             env=os.environ | {"SCHEMATHESIS_HOOKS": HOOKS},

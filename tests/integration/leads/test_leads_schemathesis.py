@@ -28,6 +28,7 @@ async def test_the_service_does_what_its_document_says(world: World, tmp_path: P
         f"--exclude-checks={EXCEPT}",
         "--max-examples=25",
         f"--header=Authorization: Bearer {attorney.access}",
+        "--seed=1",
         "--no-color",
         cwd=tmp_path,
         env=os.environ | {"SCHEMATHESIS_HOOKS": HOOKS, "LEADLOG_TEST_LEAD": str(lead)},
