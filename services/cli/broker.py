@@ -152,4 +152,5 @@ def _build(cls: type[S], folder: DataFolder, url: str, more: dict[str, Any]) -> 
 
 
 def named_in_environment() -> bool:
+    """Whether the environment says which server a command is about."""
     return bool(os.environ.get("LEADLOG_NATS_URL") or os.environ.get("LEADLOG_NATS_URL_FILE"))

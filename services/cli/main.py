@@ -15,6 +15,7 @@ from libs import __version__
 from libs.events.topology import Provisioned, provision
 from services.cli import accounts, broker
 from services.cli.accounts import Data
+from services.cli.backup.commands import backup, restore
 from services.cli.up.command import up
 from services.cli.verify import verify
 
@@ -27,6 +28,8 @@ app = typer.Typer(
 )
 app.command()(up)
 app.command()(verify)
+app.command()(backup)
+app.command()(restore)
 app.add_typer(accounts.app, name="account")
 _console = Console()
 

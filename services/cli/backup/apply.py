@@ -11,9 +11,8 @@ from nats.js.errors import APIError, NotFoundError
 from libs.events.topology import DEAD_LETTERS
 from services.cli.backup.api import CHUNK, put_back
 from services.cli.backup.archive import ArchiveReader
-from services.cli.backup.manifest import BadBackup, Part
+from services.cli.backup.manifest import LOG, Part
 
-LOG: Final = "LEADS"
 _EXISTS: Final = frozenset({10058, 10130})
 OnProgress = Callable[[str, int], None]
 
@@ -73,7 +72,7 @@ class Restore:
         parts = self._backup.manifest.parts[::-1]
         existing = [part.stream for part in parts if await self._exists(part.stream)]
         if existing:
-            raise NotEmpty(", ".join(existing))
+            raise NotEmpty(", ".join(sorted(existing)))
         for part in parts:
             await self._put_back(part)
         messages = sum([await self._check(part) for part in parts])
@@ -129,9 +128,7 @@ class Restore:
             raise NotAsBackedUp(f"{part.stream} ends at {state.last_seq} instead of {part.last}")
         # What has outlived its time in the meantime is not restored.
         may_have_less = not part.exact or bool(part.config.get("max_age"))
-        if state.messages > part.messages or (
-            state.messages < part.messages and not may_have_less
-        ):
+        if state.messages > part.messages or (state.messages < part.messages and not may_have_less):
             raise NotAsBackedUp(
                 f"{part.stream} has {state.messages} messages instead of {part.messages}"
             )
@@ -152,15 +149,10 @@ class Restore:
         return len(letters)
 
     async def _letters(self) -> list[str]:
-        if not any(part.stream == DEAD_LETTERS for part in self._backup.manifest.parts):
-            return []
-        info = await self._js.stream_info(DEAD_LETTERS, subjects_filter=">")
+        info = await self._js.stream_info(DEAD_LETTERS, subjects_filter="dead.>")
         return list(info.state.subjects or {})
 
 
 def _position(subject: str) -> int:
     token = subject.split(".")[2] if subject.count(".") >= 2 else ""  # noqa: PLR2004 - dead.<who>.<n>
     return int(token) if token.isdigit() else 0
-
-
-__all__ = ["BadBackup", "NotAsBackedUp", "NotEmpty", "Restore", "Restored"]

@@ -16,6 +16,7 @@ from rich.progress import (
     BarColumn,
     DownloadColumn,
     Progress,
+    TaskID,
     TextColumn,
     TimeRemainingColumn,
     TransferSpeedColumn,
@@ -135,9 +136,9 @@ async def _backup(data: Path, file: Path) -> Manifest:
         return made
 
 
-async def _in_words(js: JetStreamContext, file: Path, bar: Progress, task: int) -> Manifest:
+async def _in_words(js: JetStreamContext, file: Path, bar: Progress, task: TaskID) -> Manifest:
     def on_progress(stream: str, count: int) -> None:
-        bar.update(task, advance=count, description=stream)  # type: ignore[arg-type]
+        bar.update(task, advance=count, description=stream)
 
     try:
         return await back_up(js, file, on_progress)
@@ -190,7 +191,7 @@ async def _or_cleaned_up(restoring: Restore) -> Restored:
 
 
 @contextmanager
-def _progress(words: str, total: int) -> Iterator[tuple[Progress, int]]:
+def _progress(words: str, total: int) -> Iterator[tuple[Progress, TaskID]]:
     columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn())
     with Progress(
         *columns, TransferSpeedColumn(), TimeRemainingColumn(), console=_console

@@ -44,7 +44,7 @@ async def back_up(
         NeverStill: a bucket was changed all the time.
         OSError: the file cannot be written.
     """
-    client = js._nc  # noqa: SLF001 - nats-py has no public way from a context
+    version = js._nc.connected_server_version  # noqa: SLF001 - nats-py has no public way there
     started = datetime.now(UTC)
     with ArchiveWriter(target) as archive:
         parts = []
@@ -54,7 +54,7 @@ async def back_up(
         manifest = Manifest(
             format=FORMAT,
             leadlog=__version__,
-            server=str(client.connected_server_version),
+            server=f"{version.major}.{version.minor}.{version.patch}",
             started_at=started,
             ended_at=datetime.now(UTC),
             parts=tuple(parts),

@@ -10,7 +10,8 @@ FORMAT: Final = 1
 MANIFEST: Final = "manifest.json"
 SUMS: Final = "SHA256SUMS"
 
-TAKEN_FIRST: Final = ("LEADS", "DEAD_LETTERS", "KV_MAIL_LEDGER", "KV_IDEMPOTENCY", "OBJ_RESUMES")
+LOG: Final = "LEADS"
+TAKEN_FIRST: Final = (LOG, "DEAD_LETTERS", "KV_MAIL_LEDGER", "KV_IDEMPOTENCY", "OBJ_RESUMES")
 """What refers to something is taken before what it refers to; see docs/backup.md."""
 TAKEN_LAST: Final = ("KV_SESSIONS", "KV_ACCOUNTS")
 
@@ -101,6 +102,9 @@ def parse_manifest(text: bytes) -> Manifest:
 
 
 def _check_states(manifest: Manifest) -> None:
+    streams = {part.stream for part in manifest.parts}
+    if len(streams) != len(manifest.parts) or not {LOG, "DEAD_LETTERS"} <= streams:
+        raise BadBackup("its manifest does not name the streams of leadlog")
     for part in manifest.parts:
         if part.messages < 0 or part.last < 0 or part.config["name"] != part.stream:
             raise ValueError(part.stream)
