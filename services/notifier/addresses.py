@@ -1,6 +1,7 @@
 """Email addresses as SMTP takes them (pure)."""
 
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 from email_validator import EmailNotValidError, validate_email
 
@@ -33,6 +34,7 @@ class Address:
         return not self.local.isascii()
 
 
+@lru_cache(maxsize=1024)
 def parse_address(text: str) -> Address:
     """Check an address by its syntax; nobody is asked whether it exists.
 

@@ -1,21 +1,18 @@
-"""From words to the bytes that go out: MIME (RFC 2045), headers (RFC 5322, RFC 3834) (pure)."""
+"""From words to the letter that goes out: its headers (RFC 5322, RFC 3834) (pure)."""
 
 from dataclasses import dataclass, field
 from datetime import datetime
-from email import policy
 from email.headerregistry import Address as HeaderAddress
-from email.message import EmailMessage
+from email.utils import format_datetime
 from typing import Final
 from uuid import UUID, uuid5
 
 from services.notifier.addresses import Address, parse_address
+from services.notifier.mime import alternatives
 from services.notifier.policy import Mail
 from services.notifier.rendering import Rendered
 from services.notifier.texts import one_line
 
-# Seven bits pass every relay; nothing is gained by 8BITMIME at this size.
-_ASCII: Final = policy.SMTP.clone(cte_type="7bit")
-_UTF8: Final = policy.SMTPUTF8
 _MAX_DISPLAY_NAME: Final = 100
 
 
@@ -62,29 +59,28 @@ def compose(
     """
     recipient = parse_address(mail.recipient)
     smtputf8 = recipient.needs_smtputf8 or sender.address.needs_smtputf8
-    message = EmailMessage(policy=_UTF8 if smtputf8 else _ASCII)
-    message["From"] = _header_address(sender.name, sender.address)
-    message["To"] = _header_address("", recipient)
+    identity = message_id(event_id, mail, sender)
+    headers = [
+        ("From", _header_address(sender.name, sender.address)),
+        ("To", _header_address("", recipient)),
+        ("Subject", rendered.subject),
+        ("Date", format_datetime(now)),
+        ("Message-ID", identity),
+        # Keeps out-of-office programs from answering (RFC 3834, section 5).
+        ("Auto-Submitted", "auto-generated"),
+    ]
     if mail.reply_to is not None:
         name, address = mail.reply_to
-        message["Reply-To"] = _header_address(name, parse_address(address))
-    message["Subject"] = rendered.subject
-    message["Date"] = now
-    message["Message-ID"] = message_id(event_id, mail, sender)
-    # Keeps out-of-office programs from answering (RFC 3834, section 5).
-    message["Auto-Submitted"] = "auto-generated"
-    message.set_content(rendered.text)
-    message.add_alternative(rendered.html, subtype="html")
-    for part in message.iter_parts():
-        del part["MIME-Version"]  # belongs to the whole message (RFC 2045, section 4)
+        headers.append(("Reply-To", _header_address(name, parse_address(address))))
+    boundary = f"=_{mail_id(event_id, mail).hex}"
     return Letter(
-        message_id=message["Message-ID"],
+        message_id=identity,
         sender=sender.address.spec,
         recipient=recipient.spec,
-        data=message.as_bytes(),
+        data=alternatives(headers, rendered.text, rendered.html, boundary=boundary, utf8=smtputf8),
         smtputf8=smtputf8,
     )
 
 
-def _header_address(name: str, address: Address) -> HeaderAddress:
-    return HeaderAddress(one_line(name, _MAX_DISPLAY_NAME), address.local, address.domain)
+def _header_address(name: str, address: Address) -> str:
+    return str(HeaderAddress(one_line(name, _MAX_DISPLAY_NAME), address.local, address.domain))
