@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from email.headerregistry import Address as HeaderAddress
 from email.utils import format_datetime
+from functools import lru_cache
 from typing import Final
 from uuid import UUID, uuid5
 
@@ -41,7 +42,12 @@ class Letter:
 
 def mail_id(event_id: UUID, mail: Mail) -> UUID:
     """What tells this mail from every other, and is the same on each attempt."""
-    return uuid5(event_id, f"{mail.template}:{mail.recipient}")
+    return _mail_id(event_id, mail.template, mail.recipient)
+
+
+@lru_cache(maxsize=1024)
+def _mail_id(event_id: UUID, template: str, recipient: str) -> UUID:
+    return uuid5(event_id, f"{template}:{recipient}")
 
 
 def message_id(event_id: UUID, mail: Mail, sender: Sender) -> str:

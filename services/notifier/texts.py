@@ -22,15 +22,13 @@ _QUOTED: Final = re.compile(r"(?:> ?|\s)*")
 
 def one_line(text: str, limit: int = 200) -> str:
     """The text without controls, on one line, at most ``limit`` characters long."""
-    line = _SPACES.sub(" ", "".join(_harmless(c) for c in text)).strip()
+    line = _SPACES.sub(" ", _without_controls(text)).strip()
     return line if len(line) <= limit else f"{line[: limit - 1].rstrip()}…"
 
 
 def paragraphs(text: str, limit: int = MAX_MESSAGE) -> str:
     """The text with its line breaks, and no other controls."""
-    lines = [
-        "".join(_harmless(c) for c in line).rstrip() for line in text.expandtabs(4).splitlines()
-    ]
+    lines = [_without_controls(line).rstrip() for line in text.expandtabs(4).splitlines()]
     whole = "\n".join(lines).strip("\n")
     return whole if len(whole) <= limit else f"{whole[: limit - 1].rstrip()}…"
 
@@ -66,6 +64,8 @@ def wrapped(text: str) -> str:
 def _wrap_line(line: str) -> str:
     if line == SIGNATURE:
         return line
+    if len(line) <= _WIDTH and line.isprintable():
+        return line.rstrip()
     prefix = match[0] if (match := _QUOTED.match(line)) else ""
     parts = textwrap.wrap(
         line[len(prefix) :],
@@ -76,6 +76,11 @@ def _wrap_line(line: str) -> str:
         break_on_hyphens=False,
     )
     return "\n".join(parts) if parts else line.rstrip()
+
+
+def _without_controls(text: str) -> str:
+    # What is printable to Python holds none of the categories below.
+    return text if text.isprintable() else "".join(_harmless(c) for c in text)
 
 
 def _harmless(character: str) -> str:
