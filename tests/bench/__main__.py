@@ -19,7 +19,7 @@ from rich.table import Table
 from tests.bench.figures import Figure, Report
 
 ROOT = Path(__file__).resolve().parents[2]
-BENCHMARKS = ("submit", "mails")
+BENCHMARKS = ("submit", "visible", "mails")
 
 
 def main() -> None:

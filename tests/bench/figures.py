@@ -46,9 +46,7 @@ class Report:
     ) -> None:
         self.figures.append(Figure(name, value, unit, goal, note))
 
-    def add_latency(
-        self, name: str, seconds: Sequence[float], *, p99: Goal | None = None
-    ) -> None:
+    def add_latency(self, name: str, seconds: Sequence[float], *, p99: Goal | None = None) -> None:
         """p50, p95 and p99 in milliseconds; a curve for the plot."""
         for quantile, goal in ((0.5, None), (0.95, None), (0.99, p99)):
             value = percentile(seconds, quantile) * 1000

@@ -35,7 +35,7 @@ class Spec:
     Attributes:
         rate: submissions a second, evenly spread, each timed from when it was due; 0 sends the
             next one as soon as the last one is answered, on each connection.
-        requests: stop after so many; 0 goes by ``seconds``.
+        requests: stop after so many, without a warm-up; 0 goes by ``seconds``.
         key: send an Idempotency-Key, another one each time.
         start: the first number; it stands in the prospect's address.
     """
@@ -61,8 +61,9 @@ class Result:
     cpu_seconds: float = 0
     latencies: list[float] = field(default_factory=list)
     sent: list[float] = field(default_factory=list)
-    """When each submission was due, by its number after ``start``; without the warm-up."""
-    first: int = 0
+    """When each submission was due, without the warm-up, in the order of the answers."""
+    numbers: list[int] = field(default_factory=list)
+    """The submissions' numbers, in the same order."""
     visible: list[float] = field(default_factory=list)
     """Due until the attorneys' side answered with the lead."""
     visible_after_answer: list[float] = field(default_factory=list)
@@ -174,7 +175,7 @@ class Generator:
         self._spec = spec
         self._request = Request(spec)
         self._numbers = count(spec.start)
-        self._result = Result(first=spec.start)
+        self._result = Result()
         self._measuring = False
         self._probes: asyncio.Queue[Connection] = asyncio.Queue()
         self._probing: set[asyncio.Task[None]] = set()
@@ -188,8 +189,6 @@ class Generator:
         if spec.warm_up:
             await self._phase(connections, monotonic() + spec.warm_up, 0)
         self._measuring = True
-        self._result.first = next(self._numbers)
-        self._numbers = count(self._result.first)
         cpu, started = process_time(), monotonic()
         await self._phase(connections, started + spec.seconds, spec.requests)
         self._result.seconds = monotonic() - started
@@ -204,8 +203,7 @@ class Generator:
         if self._spec.rate:
             await self._evenly(connections, end)
             return
-        last = next(self._numbers) + requests if requests else None
-        self._numbers = count(last - requests) if last is not None else self._numbers
+        last = self._spec.start + requests if requests else None
         await asyncio.gather(*(self._one_by_one(one, end, last) for one in connections))
 
     async def _one_by_one(self, connection: Connection, end: float, last: int | None) -> None:
@@ -248,6 +246,7 @@ class Generator:
             return
         self._result.latencies.append(answered - due)
         self._result.sent.append(due)
+        self._result.numbers.append(number)
         probe = self._spec.probe
         if probe and number % probe.every == 0:
             task = asyncio.create_task(self._look(probe, answer, due, answered))

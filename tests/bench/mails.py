@@ -59,7 +59,11 @@ async def fill(js: JetStreamContext, leads: int) -> None:
 
 def _submitted(number: int) -> NewEvent:
     resume = ResumeRef(
-        object="none", file_name="cv.pdf", media_type="application/pdf", size=20_000, sha256="0" * 64
+        object="none",
+        file_name="cv.pdf",
+        media_type="application/pdf",
+        size=20_000,
+        sha256="0" * 64,
     )
     return NewEvent(
         event=LeadSubmitted(

@@ -18,7 +18,6 @@ from tests.support.nats import NatsServer, free_port, provisioned, start_nats_se
 
 _TICKS = os.sysconf("SC_CLK_TCK")
 ATTORNEY = "attorney@firm.example.org"
-PASSWORD = "correct horse battery staple"
 
 
 def cpu_seconds(pid: int) -> float:
@@ -106,11 +105,11 @@ class Sink:
             assert monotonic() < end, f"{have} of {mails} mails after {seconds:.0f} s"
             await asyncio.sleep(0.05)
 
-    async def take(self, folder: Path) -> list[tuple[str, float]]:
-        """Recipient and instant of each mail; the count starts anew."""
+    async def take(self, folder: Path) -> list[tuple[int, float]]:
+        """The prospect's number and the instant of each mail; the count starts anew."""
         path = folder / "arrivals.json"
         await self._say(f"XDUMP {path}")
-        return [(recipient, at) for recipient, at in json.loads(path.read_text())]
+        return [(number, at) for number, at in json.loads(path.read_text())]
 
 
 @asynccontextmanager

@@ -1,11 +1,13 @@
 """A mail server that takes everything at once: enough SMTP (RFC 5321) for a sender to be measured.
 
-Besides SMTP it knows ``XCOUNT`` (how many mails) and ``XDUMP <path>`` (writes each mail's
-recipient and instant, on the machine's monotonic clock, as JSON).
+Besides SMTP it knows ``XCOUNT`` (how many mails) and ``XDUMP <path>``: writes, as JSON, the
+number of the prospect that each mail names first (-1 for none) and the instant of its arrival,
+on the machine's monotonic clock.
 """
 
 import asyncio
 import json
+import re
 import sys
 from pathlib import Path
 from time import monotonic
@@ -17,13 +19,16 @@ _ANSWERS = {
     b"EHLO": b"250-sink\r\n250-8BITMIME\r\n250-SMTPUTF8\r\n250 SIZE 10485760\r\n",
     b"HELO": b"250 sink\r\n",
     b"MAIL": b"250 2.1.0 OK\r\n",
+    b"RCPT": b"250 2.1.5 OK\r\n",
     b"NOOP": b"250 OK\r\n",
     b"RSET": b"250 OK\r\n",
     b"QUIT": b"221 bye\r\n",
 }
 _END = b"\r\n.\r\n"
 
-arrivals: list[tuple[str, float]] = []
+_PROSPECT = re.compile(rb"\blead(\d{9})@")
+
+arrivals: list[tuple[int, float]] = []
 
 
 class Session(asyncio.Protocol):
@@ -32,7 +37,6 @@ class Session(asyncio.Protocol):
     def __init__(self) -> None:
         self._transport: asyncio.Transport | None = None
         self._received = bytearray()
-        self._recipient = ""
         self._in_data = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -55,18 +59,16 @@ class Session(asyncio.Protocol):
                 return out
             line = bytes(self._received[:at])
             del self._received[: at + len(end)]
-            out.append(self._taken() if self._in_data else self._command(line))
+            out.append(self._taken(line) if self._in_data else self._command(line))
 
-    def _taken(self) -> bytes:
+    def _taken(self, mail: bytes) -> bytes:
         self._in_data = False
-        arrivals.append((self._recipient, monotonic()))
+        found = _PROSPECT.search(mail)
+        arrivals.append((int(found[1]) if found else -1, monotonic()))
         return b"250 2.0.0 taken\r\n"
 
     def _command(self, line: bytes) -> bytes:
         verb = line[:4].upper()
-        if verb == b"RCPT":
-            self._recipient = line.partition(b"<")[2].partition(b">")[0].decode()
-            return b"250 2.1.5 OK\r\n"
         if verb == b"DATA":
             self._in_data = True
             return b"354 go on\r\n"
