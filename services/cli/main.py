@@ -16,6 +16,7 @@ from libs.events.topology import Provisioned, provision
 from services.cli import accounts, broker
 from services.cli.accounts import Data
 from services.cli.backup.commands import backup, restore
+from services.cli.dead_letters import commands as dead_letters
 from services.cli.up.command import up
 from services.cli.verify import verify
 
@@ -31,6 +32,7 @@ app.command()(verify)
 app.command()(backup)
 app.command()(restore)
 app.add_typer(accounts.app, name="account")
+app.add_typer(dead_letters.app, name="dead-letters")
 _console = Console()
 
 

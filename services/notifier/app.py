@@ -17,11 +17,13 @@ from libs.chassis.web import new_app
 from libs.events import ConsumeOptions, Part
 from libs.events.dead_letters import DeadLetters
 from libs.events.jetstream import JetStreamEventStore
+from libs.events.letter_store import Letters
 from services.notifier.delivery import CONSUMER, GRACE_SECONDS, Desk
 from services.notifier.handler import Notifier, RetryPolicy
 from services.notifier.keys import MAIL_METRICS, POOL, SETTINGS
 from services.notifier.ledger import BUCKET, Ledger
 from services.notifier.metrics import MailMetrics
+from services.notifier.orders import take_orders
 from services.notifier.readiness import (
     check_consumer,
     check_streams,
@@ -29,6 +31,7 @@ from services.notifier.readiness import (
     wait_for_streams,
     watch_lag,
 )
+from services.notifier.redrive import Redriver
 from services.notifier.rendering import Renderer
 from services.notifier.settings import NotifierSettings
 from services.notifier.smtp.pool import SmtpPool
@@ -46,6 +49,9 @@ def build_app(settings: NotifierSettings) -> web.Application:
     app.cleanup_ctx.append(_mail_server)
     app.cleanup_ctx.append(_checks)
     supervise(app, "lag", functools.partial(_watch_lag, app))
+    supervise(
+        app, "redrives", functools.partial(_redrive, app), stop_seconds=settings.shutdown_seconds
+    )
     supervise(
         app, "consumer", functools.partial(_consume, app), stop_seconds=settings.shutdown_seconds
     )
@@ -77,13 +83,13 @@ async def _checks(app: web.Application) -> AsyncIterator[None]:
     yield
 
 
-async def _consume(app: web.Application) -> None:
+def _desk(app: web.Application) -> Desk:
+    """What both consumers work with."""
     settings, js = app[SETTINGS], app[JETSTREAM]
-    store = JetStreamEventStore(js)
     renderer = Renderer()
     renderer.check()
-    desk = Desk(
-        store=store,
+    return Desk(
+        store=JetStreamEventStore(js),
         ledger=Ledger(Bucket(js, BUCKET)),
         dead_letters=DeadLetters(js),
         postman=app[POOL],
@@ -91,8 +97,15 @@ async def _consume(app: web.Application) -> None:
         sender=settings.sender,
         metrics=app[MAIL_METRICS],
     )
-    retry = RetryPolicy(settings.retry_base_seconds, settings.retry_cap_seconds)
-    notifier = Notifier(desk, settings.firm, retry)
+
+
+def _retry(settings: NotifierSettings) -> RetryPolicy:
+    return RetryPolicy(settings.retry_base_seconds, settings.retry_cap_seconds)
+
+
+async def _consume(app: web.Application) -> None:
+    settings, desk = app[SETTINGS], _desk(app)
+    notifier = Notifier(desk, settings.firm, _retry(settings))
     options = ConsumeOptions(
         concurrency=settings.concurrency,
         ack_wait_seconds=settings.ack_wait_seconds,
@@ -100,8 +113,18 @@ async def _consume(app: web.Application) -> None:
         drain_seconds=max(1.0, settings.shutdown_seconds - 2 * GRACE_SECONDS),
     )
     await wait_connected(app)
-    await wait_for_streams(js)
-    await store.consume(CONSUMER, {Part.SUBMISSION}, notifier.handle, options=options)
+    await wait_for_streams(app[JETSTREAM])
+    await desk.store.consume(CONSUMER, {Part.SUBMISSION}, notifier.handle, options=options)
+
+
+async def _redrive(app: web.Application) -> None:
+    settings, desk, retry = app[SETTINGS], _desk(app), _retry(app[SETTINGS])
+    letters = Letters(app[JETSTREAM])
+    notifier = Notifier(desk, settings.firm, retry)
+    redriver = Redriver(desk, settings.firm, retry, letters, notifier)
+    await wait_connected(app)
+    await wait_for_streams(app[JETSTREAM])
+    await take_orders(app[JETSTREAM], letters, redriver.handle)
 
 
 async def _watch_lag(app: web.Application) -> None:

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from time import monotonic
 from typing import Any, Final, Protocol
+from uuid import UUID
 
 import structlog
 from jinja2 import TemplateError
@@ -76,7 +77,8 @@ async def deliver(
 ) -> None:
     """Bring a mail to its end, or raise what keeps it from it.
 
-    A mail that has ended before is not sent again; what was not yet written about it is.
+    A mail that has ended before, on the same occasion, is not sent again; what was not yet
+    written about it is.
 
     Raises:
         Deferred: the server does not take it now.
@@ -84,13 +86,19 @@ async def deliver(
     """
     if history.holds(mail):
         return
-    outcome = await desk.ledger.find(cause.id, mail)
+    occasion = history.occasion
+    outcome = await desk.ledger.find(occasion, mail)
     if outcome is None:
-        outcome = await uninterrupted(_send(desk, cause, mail, attempt))
+        outcome = await uninterrupted(_send(desk, cause, mail, occasion, attempt))
     if outcome.state == "failed":
-        reason, key = outcome.reason or "refused", f"{mail.template}-{recipient_hash(mail)}"
-        await desk.dead_letters.put(CONSUMER, cause, reason, key=key)
+        reason = outcome.reason or "refused"
+        await desk.dead_letters.put(CONSUMER, cause, reason, key=letter_key(mail))
     await history.add(mail, outcome)
+
+
+def letter_key(mail: Mail) -> str:
+    """Tells the dead letters of an event's mails apart."""
+    return f"{mail.template}-{recipient_hash(mail)}"
 
 
 async def give_up(
@@ -101,11 +109,13 @@ async def give_up(
     Raises:
         StoreUnavailable: JetStream does not answer.
     """
-    await _record(desk, cause, mail, failed)
+    await _record(desk, cause, mail, history.occasion, failed)
     await deliver(desk, cause, mail, history, failed.attempts)
 
 
-async def _send(desk: Desk, cause: RecordedEvent, mail: Mail, attempt: int) -> Outcome:
+async def _send(
+    desk: Desk, cause: RecordedEvent, mail: Mail, occasion: UUID, attempt: int
+) -> Outcome:
     """Send the mail, and keep in the ledger how that ended."""
     identity = message_id(cause.id, mail, desk.sender)
     started = monotonic()
@@ -125,7 +135,7 @@ async def _send(desk: Desk, cause: RecordedEvent, mail: Mail, attempt: int) -> O
             attempts=attempt,
         )
         desk.metrics.sent(mail.template, monotonic() - started, desk.now() - cause.time)
-    await _record(desk, cause, mail, outcome)
+    await _record(desk, cause, mail, occasion, outcome)
     return outcome
 
 
@@ -150,12 +160,14 @@ def failure(desk: Desk, identity: str, error: Exception, attempt: int) -> Outcom
     )
 
 
-async def _record(desk: Desk, cause: RecordedEvent, mail: Mail, outcome: Outcome) -> None:
+async def _record(
+    desk: Desk, cause: RecordedEvent, mail: Mail, occasion: UUID, outcome: Outcome
+) -> None:
     """Write to the ledger, however long it takes: the mail is gone and must not go again."""
     pause = _PAUSE_SECONDS
     while True:
         try:
-            await desk.ledger.record(cause.id, mail, outcome)
+            await desk.ledger.record(occasion, mail, outcome)
         except Exception as error:  # noqa: BLE001 - whatever it is, giving up means a repeat
             _log.warning("the mail ledger cannot be written; waiting", exc_info=error)
             await asyncio.sleep(pause)

@@ -31,9 +31,19 @@ class MailHistory:
     """The mail part of one lead's history, while one event is handled.
 
     The mails of the event run side by side and all write to this part, so they take turns.
+
+    Attributes:
+        occasion: what the mails' outcomes are known by: the event, or one redrive of it.
     """
 
-    def __init__(self, store: EventStore, cause: RecordedEvent, history: History) -> None:
+    def __init__(
+        self,
+        store: EventStore,
+        cause: RecordedEvent,
+        history: History,
+        occasion: UUID | None = None,
+    ) -> None:
+        self.occasion = occasion or cause.id
         self._store = store
         self._cause = cause
         self._turn = asyncio.Lock()
@@ -52,7 +62,7 @@ class MailHistory:
 
     def holds(self, mail: Mail) -> bool:
         """Whether the history says how this mail ended."""
-        return mail_id(self._cause.id, mail) in self._known
+        return mail_id(self.occasion, mail) in self._known
 
     async def add(self, mail: Mail, outcome: Outcome) -> None:
         """Make sure that the history says how the mail ended.
@@ -60,7 +70,7 @@ class MailHistory:
         Raises:
             StoreUnavailable: the log did not answer, or others wrote to it all the time.
         """
-        fact = _fact(self._cause, mail, outcome)
+        fact = _fact(self._cause, self.occasion, mail, outcome)
         async with self._turn:
             for _ in range(_TRIES):
                 if fact.id in self._known:
@@ -84,10 +94,10 @@ class MailHistory:
         self._known = {e.id for e in history.events if e.part is Part.MAIL}
 
 
-def _fact(cause: RecordedEvent, mail: Mail, outcome: Outcome) -> NewEvent:
+def _fact(cause: RecordedEvent, occasion: UUID, mail: Mail, outcome: Outcome) -> NewEvent:
     return NewEvent(
         event=_event(mail, outcome),
-        id=mail_id(cause.id, mail),
+        id=mail_id(occasion, mail),
         time=outcome.at,
         source=SOURCE,
         actor=ACTOR,

@@ -58,20 +58,20 @@ class Ledger:
     def __init__(self, bucket: LedgerBucket) -> None:
         self._bucket = bucket
 
-    async def find(self, event_id: UUID, mail: Mail) -> Outcome | None:
+    async def find(self, occasion: UUID, mail: Mail) -> Outcome | None:
         """The mail's outcome, or None while it has none."""
-        entry = await self._bucket.get(ledger_key(event_id, mail))
+        entry = await self._bucket.get(ledger_key(occasion, mail))
         return None if entry is None else Outcome.model_validate_json(entry.value)
 
-    async def record(self, event_id: UUID, mail: Mail, outcome: Outcome) -> None:
+    async def record(self, occasion: UUID, mail: Mail, outcome: Outcome) -> None:
         """Keep the mail's outcome."""
         value = outcome.model_dump_json(exclude_none=True).encode()
-        await self._bucket.put(ledger_key(event_id, mail), value)
+        await self._bucket.put(ledger_key(occasion, mail), value)
 
 
-def ledger_key(event_id: UUID, mail: Mail) -> str:
-    """``<event id>.<template>.<hash of the recipient>``."""
-    return f"{event_id}.{mail.template}.{recipient_hash(mail)}"
+def ledger_key(occasion: UUID, mail: Mail) -> str:
+    """``<id of the event or the redrive>.<template>.<hash of the recipient>``."""
+    return f"{occasion}.{mail.template}.{recipient_hash(mail)}"
 
 
 def recipient_hash(mail: Mail) -> str:

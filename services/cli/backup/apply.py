@@ -8,7 +8,7 @@ import nats.errors
 from nats.js import JetStreamContext
 from nats.js.errors import APIError, NotFoundError
 
-from libs.events.topology import DEAD_LETTERS
+from libs.events.letter_store import Letters
 from services.cli.backup.api import CHUNK, put_back
 from services.cli.backup.archive import ArchiveReader
 from services.cli.backup.manifest import LOG, Part
@@ -143,16 +143,8 @@ class Restore:
 
         Their positions will be given to other events, whose letters need those subjects.
         """
-        letters = [name for name in await self._letters() if _position(name) > last]
-        for name in letters:
-            await self._js.purge_stream(DEAD_LETTERS, subject=name)
-        return len(letters)
-
-    async def _letters(self) -> list[str]:
-        info = await self._js.stream_info(DEAD_LETTERS, subjects_filter="dead.>")
-        return list(info.state.subjects or {})
-
-
-def _position(subject: str) -> int:
-    token = subject.split(".")[2] if subject.count(".") >= 2 else ""  # noqa: PLR2004 - dead.<who>.<n>
-    return int(token) if token.isdigit() else 0
+        letters = Letters(self._js)
+        beyond = [letter for letter in await letters.find_all() if letter.sequence > last]
+        for letter in beyond:
+            await letters.discard(letter.id)
+        return len(beyond)
