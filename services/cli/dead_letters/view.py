@@ -11,18 +11,22 @@ from libs.events.letters import Letter
 
 
 def table_of(letters: Iterable[Letter]) -> Table:
-    """One line for each; without personal data."""
-    table = Table("id", "consumer", "when", "event", "lead", "reason")
+    """One row for each; without personal data."""
+    table = Table(show_lines=True)
+    # Ids are there to be copied: never broken, also on a terminal of 80 columns.
+    table.add_column("letter, given up by", no_wrap=True)
+    table.add_column("why, most recently", overflow="fold")
     for letter in letters:
         table.add_row(
-            letter.id,
-            letter.consumer,
-            f"{letter.at:%Y-%m-%d %H:%M}",
-            letter.event_type or "unreadable",
-            str(letter.lead_id or ""),
+            f"{letter.id}\n{_about(letter)}\n{letter.consumer}, {letter.at:%Y-%m-%d %H:%M} UTC",
             letter.reason,
         )
     return table
+
+
+def _about(letter: Letter) -> str:
+    event = letter.event_type or "unreadable"
+    return f"{event} of {letter.lead_id}" if letter.lead_id else event
 
 
 def summary_of(letter: Letter) -> dict[str, Any]:
