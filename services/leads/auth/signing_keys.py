@@ -18,6 +18,7 @@ from cryptography.hazmat.primitives.serialization import (
 from jwt.algorithms import OKPAlgorithm
 
 from libs.chassis.buckets import KeyExists
+from libs.chassis.errors import StoreUnavailable
 from libs.events import new_id
 from services.leads.auth.accounts import Bucket
 
@@ -57,6 +58,7 @@ class KeyRing:
         self._keys: dict[str, SigningKey] = {}
         self._current = ""
         self._loaded_at = -_RELOAD_SECONDS
+        self._failed_at = float("-inf")
         self._loading = asyncio.Lock()
 
     async def current(self) -> SigningKey:
@@ -84,8 +86,11 @@ class KeyRing:
             StoreUnavailable: The key is not known here and the bucket does not answer.
         """
         if kid not in self._keys and self._may_reload():
+            asked_at = self._clock()
             async with self._loading:
                 if kid not in self._keys and self._may_reload():
+                    if self._failed_at >= asked_at:  # whoever went before waited long enough
+                        raise StoreUnavailable("the signing keys could not be read")
                     await self._load()
         return self._keys.get(kid)
 
@@ -127,13 +132,21 @@ class KeyRing:
         return kid
 
     async def _load(self) -> None:
+        try:
+            self._keys = await self._read_all()
+        except StoreUnavailable:
+            self._failed_at = self._clock()
+            raise
+        # Only now: a token whose key could not be looked for must not be called forged.
         self._loaded_at = self._clock()
+
+    async def _read_all(self) -> dict[str, SigningKey]:
         keys: dict[str, SigningKey] = {}
         for name in {*await self._bucket.keys(), self._current} - {_CURRENT, ""}:
             entry = await self._bucket.get(name)
             if entry is not None:
                 keys[name] = _read(entry.value)
-        self._keys = keys
+        return keys
 
 
 def _read(value: bytes) -> SigningKey:
