@@ -16,6 +16,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
+from tests.bench import plots
 from tests.bench.figures import Figure, Report
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -37,6 +38,9 @@ def main() -> None:
             report: Report = asyncio.run(module.run(Path(folder), quick=options.quick))
         console.print(_table(report))
         reports.append(report)
+    if options.plots:
+        for drawn in plots.write(reports, ROOT / "docs" / "bench"):
+            console.print(f"Drawn: {drawn.relative_to(ROOT)}")
     path = _write(reports, started, before, quick=options.quick)
     console.print(f"Load average before: {before[0]:.1f}. Written to {path.relative_to(ROOT)}.")
 
@@ -45,6 +49,7 @@ def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="make bench ARGS=...", description=__doc__)
     parser.add_argument("--quick", action="store_true", help="about a minute, less exact")
     parser.add_argument("--only", action="append", choices=BENCHMARKS, help="only this one")
+    parser.add_argument("--plots", action="store_true", help="draw docs/bench/*.svg anew")
     parser.add_argument("--folder", help="where data goes meanwhile; its disk is what is measured")
     return parser.parse_args()
 

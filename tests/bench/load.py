@@ -58,7 +58,10 @@ class Result:
 
     seconds: float = 0
     errors: int = 0
+    answered: int = 0
+    """All submissions, those of the warm-up too."""
     cpu_seconds: float = 0
+    """Processor time of the generator after the warm-up."""
     latencies: list[float] = field(default_factory=list)
     sent: list[float] = field(default_factory=list)
     """When each submission was due, without the warm-up, in the order of the answers."""
@@ -242,6 +245,7 @@ class Generator:
             self._result.errors += 1
             self._result.first_error = self._result.first_error or answer[:400].decode()
             return
+        self._result.answered += 1
         if not self._measuring:
             return
         self._result.latencies.append(answered - due)

@@ -14,7 +14,6 @@ from tests.bench.figures import Goal, Report
 from tests.bench.load import Result, Spec
 from tests.bench.processes import (
     Service,
-    Sink,
     broker,
     cpu_seconds,
     generate,
@@ -28,6 +27,15 @@ LEADLOG, KEYED = "Leadlog, durable", "Leadlog, with Idempotency-Key"
 MONOLITH, SILENT = "monolith, volatile", "monolith, no mail"
 
 
+@dataclass(frozen=True)
+class Round:
+    """What came back, and the processor time for one submission, in seconds."""
+
+    result: Result
+    serving: float
+    others: float
+
+
 @dataclass
 class System:
     """Something that takes submissions."""
@@ -36,21 +44,19 @@ class System:
     service: Service
     others: tuple[int, ...] = ()
     key: bool = False
-    sink: Sink | None = None
-    results: list[Result] = field(default_factory=list)
-    cpu: list[tuple[float, float]] = field(default_factory=list)
+    rounds: list[Round] = field(default_factory=list)
 
     @property
     def rate(self) -> float:
         """Submissions a second, the median of the rounds."""
-        return median(len(one.latencies) / one.seconds for one in self.results)
+        return median(len(one.result.latencies) / one.result.seconds for one in self.rounds)
 
     @property
     def latencies(self) -> list[float]:
-        return [seconds for result in self.results for seconds in result.latencies]
+        return [seconds for one in self.rounds for seconds in one.result.latencies]
 
-    async def measure(self, size: int, seconds: float, connections: int = CONNECTIONS) -> Result:
-        """One round; processor time is kept, the serving process and the rest."""
+    async def measure(self, size: int, seconds: float, connections: int = CONNECTIONS) -> Round:
+        """Send for some seconds."""
         before = [cpu_seconds(pid) for pid in (self.service.pid, *self.others)]
         result = await generate(
             Spec(
@@ -60,14 +66,16 @@ class System:
                 seconds=seconds,
                 warm_up=min(1.0, seconds / 4),
                 key=self.key,
-                start=len(self.results) * 10_000_000 + size,
+                start=len(self.rounds) * 10_000_000 + size,
             )
         )
         assert not result.errors, f"{self.name}: {result.first_error}"
         after = [cpu_seconds(pid) for pid in (self.service.pid, *self.others)]
-        used = [later - earlier for earlier, later in zip(before, after, strict=True)]
-        self.cpu.append((used[0], sum(used[1:])))
-        return result
+        serving, *others = (
+            (later - earlier) / result.answered
+            for earlier, later in zip(before, after, strict=True)
+        )
+        return Round(result, serving, sum(others))
 
 
 async def run(folder: Path, *, quick: bool) -> Report:
@@ -75,11 +83,13 @@ async def run(folder: Path, *, quick: bool) -> Report:
     report = Report("submit", "Submissions, one serving process each")
     seconds, rounds = (2.0, 1) if quick else (4.0, 3)
     for size in (20_000, 200_000):
+        alone: dict[str, Result] = {}
         async with systems(folder / str(size)) as all_systems:
             for number in range(rounds):
                 for system in all_systems[:: 1 if number % 2 == 0 else -1]:
-                    system.results.append(await system.measure(size, seconds))
-            alone = {one.name: await one.measure(size, 1.0, 1) for one in all_systems}
+                    system.rounds.append(await system.measure(size, seconds))
+            for one in all_systems:
+                alone[one.name] = (await one.measure(size, 1.0, 1)).result
         _report(report, size, all_systems, alone)
     return report
 
@@ -107,15 +117,15 @@ def _report(report: Report, size: int, systems: list[System], alone: dict[str, R
     label = f"{size // 1000} KB"
     rates = {one.name: one.rate for one in systems}
     for one in systems:
-        answered = sum(len(result.latencies) for result in one.results)
-        ours, others = (sum(used) for used in zip(*one.cpu, strict=True))
-        load = sum(result.cpu_seconds for result in one.results)
         report.add(f"{label}: {one.name}", one.rate, "/s")
         report.add_latency(f"{label}: {one.name}, {CONNECTIONS} at once", one.latencies)
         report.add_latency(f"{label}: {one.name}, one at a time", alone[one.name].latencies)
-        note = f"process {ours / answered * 1e6:.0f}, others {others / answered * 1e6:.0f}"
-        report.add(f"{label}: {one.name}, processor", ours / answered * 1e6, "µs", note=note)
-        report.add(f"{label}: {one.name}, load generator", load / answered * 1e6, "µs")
+        ours = median(each.serving for each in one.rounds) * 1e6
+        others = median(each.others for each in one.rounds) * 1e6
+        load = sum(each.result.cpu_seconds for each in one.rounds) / len(one.latencies) * 1e6
+        report.add(f"{label}: {one.name}, processor of the serving process", ours, "µs")
+        report.add(f"{label}: {one.name}, of nats-server or mail sink", others, "µs")
+        report.add(f"{label}: {one.name}, of the load generator", load, "µs")
     for other in (MONOLITH, SILENT):
         goal = Goal("least", 1.0) if other == MONOLITH else None
         report.add(f"{label}: Leadlog ÷ {other}", rates[LEADLOG] / rates[other], "x", goal)

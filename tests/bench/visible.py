@@ -20,6 +20,7 @@ from tests.bench.processes import (
     Service,
     Sink,
     broker,
+    cpu_seconds,
     generate,
     mail_settings,
     service,
@@ -43,10 +44,20 @@ async def run(folder: Path, *, quick: bool) -> Report:
         broker(folder) as nats,
         service("intake", nats, folder) as intake,
         service("leads", nats, folder, database=database) as leads,
-        service("notifier", nats, folder, **mail_settings(mails.port)),
+        service("notifier", nats, folder, **mail_settings(mails.port)) as notifier,
     ):
+        assert nats.process is not None
+        pids = {
+            "intake": intake.pid,
+            "leads": leads.pid,
+            "notifier": notifier.pid,
+            "nats-server": nats.process.pid,
+            "mail sink": mails.pid,
+        }
         await _maximum(intake, mails, burst // 4, folder)  # warms everything up
+        before = {name: cpu_seconds(pid) for name, pid in pids.items()}
         most = await _maximum(intake, mails, burst, folder)
+        used = {name: cpu_seconds(pid) - before[name] for name, pid in pids.items()}
         probe = Probe(port=leads.port, token=await _log_in(nats, leads), every=5)
         spec = Spec(
             port=intake.port,
@@ -62,6 +73,8 @@ async def run(folder: Path, *, quick: bool) -> Report:
         await mails.until(2 * len(result.latencies), seconds=60)
         mailed = _mailed(result, await mails.take(folder))
     report.add("whole system, until the last mail", most, "leads/s")
+    for name, seconds_used in used.items():
+        report.add(f"processor of {name} for a lead", seconds_used / burst * 1e6, "µs")
     report.add("load while the times were measured", len(result.latencies) / seconds, "leads/s")
     report.add_latency("answered", result.latencies)
     report.add_latency("visible, from the submission on", result.visible, p99=Goal("most", 25))
