@@ -24,7 +24,13 @@ from nats.js.api import PubAck
 from nats.js.errors import APIError
 
 from libs.chassis.errors import StoreUnavailable
-from libs.chassis.jetstream import ATTEMPT_SECONDS, DEADLINE_SECONDS, publish
+from libs.chassis.jetstream import (
+    ATTEMPT_SECONDS,
+    DEADLINE_SECONDS,
+    NoBatch,
+    check_batch,
+    publish,
+)
 
 WORTH_A_BATCH: Final = 12
 """So many messages take about as long one by one as together (measured, docs/performance.md)."""
@@ -146,8 +152,11 @@ class GroupCommit:
             ack = await self._send(group)
             first = ack.seq - len(group) + 1
         except TimeoutError:
-            for one in group:
-                one.ambiguous = True
+            _may_be_written(group)
+        except NoBatch:
+            self._allowed = False
+            _may_be_written(group)
+            _log.warning("no group commit: this nats-server is older than 2.12")
         except APIError as error:
             if error.err_code == _NOT_ALLOWED:
                 self._allowed = False
@@ -173,6 +182,13 @@ class GroupCommit:
             await self._client.publish(one.subject, one.payload, headers=headers)
         one, headers = last
         headers["Nats-Batch-Commit"] = "1"
-        return await self._js.publish(
+        ack = await self._js.publish(
             one.subject, one.payload, timeout=ATTEMPT_SECONDS, headers=headers
         )
+        check_batch(ack, len(group))
+        return ack
+
+
+def _may_be_written(group: list[_Waiting]) -> None:
+    for one in group:
+        one.ambiguous = True

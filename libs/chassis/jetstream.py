@@ -32,6 +32,8 @@ _TRY_AGAIN: Final = frozenset({10008, 10158, 10163, 10167})
 """Not available for the moment, or the same message id is being written just now."""
 _NO_ROOM: Final = frozenset({10023, 10028, 10047, 10077})
 """The server's or the stream's storage is full."""
+_STORE_FAILED: Final = 10077
+"""Writing or syncing failed: when it was the syncing, the message may stand there all the same."""
 
 T = TypeVar("T")
 Headers = dict[str, str]
@@ -108,7 +110,8 @@ def _raise_unless_passing(error: APIError, attempts: _Attempts) -> None:
         raise DuplicateInBatch from error
     if error.err_code in _NO_ROOM:
         raise StoreUnavailable(
-            f"JetStream has no room left (error {error.err_code})", ambiguous=attempts.ambiguous
+            f"JetStream has no room left (error {error.err_code})",
+            ambiguous=attempts.ambiguous or error.err_code == _STORE_FAILED,
         ) from error
     if error.err_code not in _TRY_AGAIN and error.code != 503:  # noqa: PLR2004 - HTTP-like code
         raise error
@@ -163,9 +166,27 @@ async def publish_batch(
             await client.publish(subject, payload, headers=headers)
         subject, payload, headers = last
         headers["Nats-Batch-Commit"] = "1"
-        return await js.publish(subject, payload, timeout=ATTEMPT_SECONDS, headers=headers)
+        ack = await js.publish(subject, payload, timeout=ATTEMPT_SECONDS, headers=headers)
+        check_batch(ack, len(messages))
+        return ack
 
     return await with_retries(client, attempt, deadline=deadline)
+
+
+class NoBatch(Exception):
+    """The acknowledgement is for one message only: this server knows no atomic batches."""
+
+
+def check_batch(ack: PubAck, size: int) -> None:
+    """Make sure that an acknowledgement stands for a whole batch.
+
+    A server before 2.12 takes the headers for any others and stores message by message.
+
+    Raises:
+        NoBatch: it does not.
+    """
+    if ack.batch_size != size:
+        raise NoBatch("Leadlog needs nats-server 2.12 or newer")
 
 
 def _numbered(

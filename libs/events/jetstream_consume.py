@@ -28,6 +28,7 @@ Skip = Callable[[str, int, str], None]
 
 _FETCH_SECONDS: Final = 1.0
 _PAUSE_SECONDS: Final = 0.5
+_UNKNOWN_SECONDS: Final = 60.0
 _log = structlog.get_logger(__name__)
 
 
@@ -94,6 +95,8 @@ class _Worker:
         self._handler = handler
         self._options = options
         self._tasks: set[asyncio.Task[None]] = set()
+        self._failures: dict[int, int] = {}
+        """How often this worker's handler has failed, by position, until it is settled."""
 
     async def work(self, subscription: JetStreamContext.PullSubscription) -> None:
         """Fetch as many messages as there are free hands; until cancelled or an error."""
@@ -157,8 +160,11 @@ class _Worker:
         try:
             event = decode(message.subject, message.headers, message.data, position)
         except UnknownEvent as unknown:
-            self._skip("unknown", position, str(unknown))
-            await _reply(message.ack())
+            # A newer program wrote it, and may mean work that only a newer worker can do: it
+            # stays until one comes.
+            if attempt == 1:
+                self._skip("unknown", position, str(unknown))
+            await _reply(message.nak(delay=_UNKNOWN_SECONDS))
         except Undecodable as broken:
             self._skip("undecodable", position, str(broken))
             await self._give_up(message, position, str(broken))
@@ -172,8 +178,10 @@ class _Worker:
         except RetryLater as later:
             await _reply(message.nak(delay=later.delay_seconds))
         except Exception as error:  # noqa: BLE001 - whatever a handler raises is its failure
-            failure = f"{type(error).__name__} after {attempt} attempts"
-            last = attempt >= options.max_attempts
+            # Deliveries also count deferrals, which are no failures; so they are counted here.
+            failures = self._failures[event.position] = self._failures.get(event.position, 0) + 1
+            failure = f"{type(error).__name__} after {failures} failures"
+            last = failures >= options.max_attempts
             _log.warning(
                 "handler failed",
                 consumer=self._name,
@@ -187,9 +195,10 @@ class _Worker:
                 await self._give_up(message, event.position, failure)
             else:
                 cap = options.backoff_cap_seconds
-                delay = full_jitter(attempt, options.backoff_base_seconds, cap)
+                delay = full_jitter(failures, options.backoff_base_seconds, cap)
                 await _reply(message.nak(delay=delay))
         else:
+            self._failures.pop(event.position, None)
             await _reply(message.ack())
 
     async def _give_up(self, message: Msg, position: int, reason: str) -> None:
@@ -201,6 +210,7 @@ class _Worker:
         except StoreUnavailable:
             await _reply(message.nak(delay=self._options.backoff_cap_seconds))
         else:
+            self._failures.pop(position, None)
             await _reply(message.term())
 
 

@@ -31,6 +31,7 @@ class MemoryEventStore:
         self._events: list[RecordedEvent] = []
         self._grown = asyncio.Condition()
         self._attempts: dict[tuple[str, int], int] = {}
+        self._failures: dict[tuple[str, int], int] = {}
         self._taken: dict[str, set[int]] = {}
         self.dead_letters: list[tuple[str, RecordedEvent, str]] = []
 
@@ -131,12 +132,13 @@ class MemoryEventStore:
             await self._give_back(name, event, 0)
             raise
         except Exception as error:  # noqa: BLE001 - whatever a handler raises is its failure
-            if attempt >= options.max_attempts:
+            failures = self._failures[key] = self._failures.get(key, 0) + 1
+            if failures >= options.max_attempts:
                 self.dead_letters.append((name, event, type(error).__name__))
                 return
             cap = options.backoff_cap_seconds
             await self._give_back(
-                name, event, full_jitter(attempt, options.backoff_base_seconds, cap)
+                name, event, full_jitter(failures, options.backoff_base_seconds, cap)
             )
 
     async def _give_back(self, name: str, event: RecordedEvent, delay: float) -> None:

@@ -84,7 +84,8 @@ class ConsumeOptions:
         concurrency: handlers at work at once in this process.
         ack_wait_seconds: without a sign of life for this long, a message goes to another
             worker; handlers give signs three times in that span.
-        max_attempts: a message whose handler has failed this often becomes a dead letter.
+        max_attempts: a message whose handler has failed this often in one worker becomes a
+            dead letter; a deferral by ``RetryLater`` is no failure.
         drain_seconds: how long handlers may go on after a stop was asked for.
         backoff_base_seconds: the first retry comes within this time, each next within
             double (full jitter).

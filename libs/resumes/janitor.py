@@ -12,7 +12,7 @@ from typing import Final
 import structlog
 
 from libs.chassis.buckets import Bucket
-from libs.events import EventStore, LeadSubmitted
+from libs.events import EventStore, LeadSubmitted, Part
 from libs.resumes.store import ResumeStore, StoredObject
 
 _POSITION_KEY: Final = "janitor.position"
@@ -58,9 +58,8 @@ async def sweep(
 
 async def _referred_to(events: EventStore, stored: StoredObject) -> bool:
     history = await events.load(stored.lead_id)
-    # A lead whose events this version cannot read might refer to it: keep what is unclear.
-    unread = history.found and not history.events
-    return unread or any(
-        isinstance(recorded.event, LeadSubmitted) and recorded.event.resume.object == stored.name
-        for recorded in history.events
-    )
+    submissions = [one.event for one in history.events if isinstance(one.event, LeadSubmitted)]
+    if not submissions:
+        # A submission that this version cannot read might refer to it: keep what is unclear.
+        return history.last(Part.SUBMISSION) > 0
+    return any(event.resume.object == stored.name for event in submissions)

@@ -263,6 +263,23 @@ async def test_retry_later_is_never_given_up(store: EventStore, consumers: Consu
     await until(lambda: attempts == list(range(1, 9)))
 
 
+async def test_deferrals_do_not_use_up_the_attempts(
+    store: EventStore, consumers: Consumers
+) -> None:
+    await append_many(store, 1)
+    attempts: list[int] = []
+
+    async def handler(_event: RecordedEvent, attempt: int) -> None:
+        attempts.append(attempt)
+        if attempt <= QUICK.max_attempts + 1:
+            raise RetryLater(0.01, "the mail server is away")
+        if attempt == QUICK.max_attempts + 2:
+            raise RuntimeError("the first real failure")
+
+    consumers.start(handler)
+    await until(lambda: len(attempts) == QUICK.max_attempts + 3)
+
+
 async def test_a_stop_lets_handlers_finish(store: EventStore, consumers: Consumers) -> None:
     await append_many(store, 1)
     started, finish, finished = asyncio.Event(), asyncio.Event(), asyncio.Event()

@@ -125,6 +125,7 @@ async def test_poison_and_unknown_types_never_stop_a_catch_up(
     broken = await poison(js, f"leads.{new_id()}.submission")
     wild = await poison(js, "leads.*.submission")
     newer = {"ce-type": "LeadTeleported", "ce-dataschema": "urn:leadlog:event:LeadTeleported:1"}
+    newer |= {"ce-id": str(uuid4()), "ce-time": "2026-01-01T00:00:00+00:00"}
     await js.publish(f"leads.{new_id()}.handling", b"{}", headers=newer)
     await store.append(new_id(), Part.SUBMISSION, [last], expected=0)
 
@@ -219,7 +220,7 @@ async def test_what_always_fails_becomes_one_dead_letter_and_is_not_delivered_ag
     dead = await js.get_last_msg("DEAD_LETTERS", f"dead.worker.{appended.position}")
     letter = json.loads(dead.data or b"")
     assert letter["headers"]["ce-id"] == str(bad.id)
-    assert letter["reason"] == "RuntimeError after 3 attempts"
+    assert letter["reason"] == "RuntimeError after 3 failures"
 
 
 async def settled(js: JetStreamContext) -> bool:
@@ -244,6 +245,29 @@ async def test_poison_never_stops_a_consumer(
     await asyncio.wait_for(handled.wait(), 20)
     await until(lambda: settled(js))
     assert (await js.get_last_msg("DEAD_LETTERS", f"dead.worker.{broken}")).data
+
+
+async def test_what_only_a_newer_worker_can_do_waits_for_one(
+    store: JetStreamEventStore, js: JetStreamContext, running: list[asyncio.Task[None]]
+) -> None:
+    newer = {"ce-type": "LeadTeleported", "ce-dataschema": "urn:leadlog:event:LeadTeleported:1"}
+    newer |= {"ce-id": str(uuid4()), "ce-time": "2026-01-01T00:00:00+00:00"}
+    await js.publish(f"leads.{new_id()}.submission", b"{}", headers=newer)
+    handled = asyncio.Event()
+    await store.append(new_id(), Part.SUBMISSION, [new()], expected=0)
+
+    async def handler(_event: RecordedEvent, _attempt: int) -> None:
+        handled.set()
+
+    running.append(asyncio.create_task(store.consume("worker", {Part.SUBMISSION}, handler)))
+    await asyncio.wait_for(handled.wait(), 20)
+
+    async def one_is_kept() -> bool:
+        info = await js.consumer_info("LEADS", "worker")
+        return (info.num_pending, info.num_ack_pending) == (0, 1)
+
+    await until(one_is_kept)
+    assert store.skipped == {"unknown": 1}
 
 
 async def test_a_slow_handler_keeps_its_message(

@@ -6,7 +6,14 @@ import pytest
 from nats.js import JetStreamContext
 
 from libs.chassis.buckets import Bucket
-from libs.events import LeadSubmitted, NewEvent, Part, ResumeRef, new_id
+from libs.events import (
+    LeadSubmitted,
+    NewEvent,
+    NotificationSent,
+    Part,
+    ResumeRef,
+    new_id,
+)
 from libs.events.jetstream import JetStreamEventStore
 from libs.resumes import JetStreamResumeStore, ResumeDamaged, ResumeMissing
 from libs.resumes.janitor import sweep
@@ -90,6 +97,30 @@ async def test_the_janitor_erases_orphans_and_keeps_what_a_lead_refers_to(
             await read(resumes, gone)
     state = (await js.stream_info("OBJ_RESUMES", subjects_filter=">")).state
     assert f"$O.RESUMES.C.{half}" not in (state.subjects or {})
+
+
+async def test_the_janitor_keeps_what_a_submission_it_cannot_read_may_refer_to(
+    js: JetStreamContext,
+) -> None:
+    resumes, events = JetStreamResumeStore(js), JetStreamEventStore(js)
+    lead = new_id()
+    name = await resumes.put(lead, [b"abc"], size=3, sha256=sha256(b"abc"))
+    newer = {
+        "ce-type": "LeadSubmitted",
+        "ce-dataschema": "urn:leadlog:event:LeadSubmitted:99",
+        "ce-id": str(new_id()),
+        "ce-time": "2026-01-01T00:00:00+00:00",
+    }
+    await js.publish(f"leads.{lead}.submission", b"{}", headers=newer)
+    mail = NotificationSent(
+        template="t", recipient_role="prospect", recipient="a@b.example", message_id="m"
+    )
+    sent = NewEvent(event=mail, id=new_id(), time=datetime.now(UTC), source="/t", actor="x")
+    await events.append(lead, Part.MAIL, [sent], expected=0)
+
+    later = datetime.now(UTC) + 2 * HOUR
+    assert await sweep(resumes, events, Bucket(js, "SETTINGS"), now=later, grace=HOUR) == 0
+    assert await read(resumes, name) == b"abc"
 
 
 def submitted(object_name: str) -> NewEvent:

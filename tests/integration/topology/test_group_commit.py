@@ -161,3 +161,29 @@ async def test_after_a_batch_without_an_answer_nobody_is_told_that_nothing_was_w
     failed = [result for result in results if isinstance(result, StoreUnavailable)]
     assert len(failed) == WORTH_A_BATCH
     assert all(failure.ambiguous for failure in failed)
+
+
+async def test_an_acknowledgement_that_is_no_batchs_is_not_believed(
+    js: JetStreamContext, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As of a server that takes the batch's headers for any others."""
+    group = GroupCommit(js)
+    real = js.publish
+
+    async def without_batches(subject: str, payload: bytes, **more: Any) -> PubAck:
+        ack = await real(subject, payload, **more)
+        return PubAck(stream=ack.stream, seq=ack.seq)
+
+    monkeypatch.setattr(js, "publish", without_batches)
+    results = await asyncio.gather(
+        *(publish(group, number) for number in range(MANY)), return_exceptions=True
+    )
+    monkeypatch.undo()
+    messages = await stored(js)
+    for number, result in enumerate(results):
+        # Those of the batch went again alone, and met themselves there.
+        if isinstance(result, PubAck):
+            assert messages[result.seq][0] == str(number)
+        else:
+            assert isinstance(result, WrongSequence)
+    assert {payload for payload, _ in messages.values()} == {str(n) for n in range(MANY)}

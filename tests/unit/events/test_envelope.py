@@ -97,12 +97,35 @@ def test_a_newer_type_or_version_is_unknown_not_broken() -> None:
         {"ce-time": "2026-01-02T03:04:05"},
         {"ce-dataschema": "urn:leadlog:event:LeadReachedOut:1"},
         {"ce-dataschema": "urn:leadlog:event:LeadSubmitted:x"},
+        {"ce-dataschema": "urn:leadlog:event:LeadSubmitted:0"},
+        {"ce-dataschema": "urn:leadlog:event:LeadSubmitted:-1"},
     ],
 )
 def test_a_damaged_envelope_is_undecodable(change: dict[str, str]) -> None:
     headers, payload = encode(new(submitted()), LEAD)
     with pytest.raises(Undecodable):
         decode(subject_of(LEAD, Part.SUBMISSION), headers | change, payload, 1)
+
+
+@pytest.mark.parametrize("name", ["ce-type", "ce-dataschema", "ce-id", "ce-time"])
+def test_a_missing_header_is_named(name: str) -> None:
+    headers, payload = encode(new(submitted()), LEAD)
+    del headers[name]
+    with pytest.raises(Undecodable, match=name):
+        decode(subject_of(LEAD, Part.SUBMISSION), headers, payload, 1)
+
+
+@pytest.mark.parametrize("fault", [KeyError("x"), TypeError("x"), RecursionError("x")])
+def test_no_fault_of_a_model_or_an_upcaster_gets_past(
+    fault: Exception, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_args: object) -> None:
+        raise fault
+
+    monkeypatch.setattr("libs.events.envelope.read_event", broken)
+    headers, payload = encode(new(submitted()), LEAD)
+    with pytest.raises(Undecodable, match=type(fault).__name__):
+        decode(subject_of(LEAD, Part.SUBMISSION), headers, payload, 1)
 
 
 @pytest.mark.parametrize("payload", [b"", b"\xff\x00", b"[]", b'{"first_name": 1}'])
