@@ -11,7 +11,7 @@ import os
 import tarfile
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Final, Self
 
@@ -80,6 +80,7 @@ class ArchiveWriter:
         self._target = target
         self._partial = target.with_name(target.name + ".partial")
         self._sums: list[tuple[str, str]] = []
+        self._finished = False
         # 0600: it holds names, addresses, resumes and the keys that sign access tokens.
         descriptor = os.open(self._partial, os.O_RDWR | os.O_CREAT, 0o600)
         self._file = os.fdopen(descriptor, "r+b")
@@ -94,10 +95,10 @@ class ArchiveWriter:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+    def __exit__(self, *_: object) -> None:
+        if not self._finished:
+            self._partial.unlink(missing_ok=True)
         self._file.close()
-        with suppress(FileNotFoundError):  # after ``finish`` it has its own name
-            self._partial.unlink()
 
     @contextmanager
     def member(self, name: str) -> Iterator[Member]:
@@ -116,6 +117,7 @@ class ArchiveWriter:
         self._file.flush()
         os.fsync(self._file.fileno())
         self._partial.replace(self._target)
+        self._finished = True
         _sync_folder(self._target.parent)
 
 
