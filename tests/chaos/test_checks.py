@@ -120,7 +120,9 @@ def event_twice(world: World) -> None:
 
 
 def orphan(world: World) -> None:
-    world.evidence.facts.append(Fact(9, "M", "handling", "LeadReachedOut", "e9", {"note": ""}))
+    world.evidence.facts.append(
+        Fact(9, "M", "handling", "LeadReachedOut", "e9", {"channel": None, "note": ""})
+    )
 
 
 def dead_letter(world: World) -> None:
