@@ -9,7 +9,6 @@ import tarfile
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
-from functools import partial
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -17,7 +16,6 @@ from typing import Any
 import pytest
 from nats.js import JetStreamContext
 from nats.js.api import AckPolicy, ConsumerConfig
-from typer.testing import CliRunner
 
 from libs.chassis.buckets import Bucket
 from libs.events import new_id
@@ -29,22 +27,14 @@ from services.cli.backup.apply import Restore
 from services.cli.backup.archive import ArchiveReader
 from services.cli.backup.create import back_up
 from services.cli.backup.manifest import MANIFEST, SUMS, Manifest, sums_of
-from services.cli.main import app
 from services.cli.verify import examine
 from tests.integration.cli.test_commands import reach
 from tests.integration.cli.test_verify_command import make_lead
+from tests.support.cli import leadlog
 from tests.support.cluster import cluster
 from tests.support.nats import NatsServer, connect, start_nats_server
 
 STREAMS = {str(stream.name) for stream in declared()}
-
-
-async def leadlog(*arguments: str | Path, **environment: str) -> tuple[int, str]:
-    """The command in a thread of this process, which starts faster than another process."""
-    invoke = partial(CliRunner().invoke, app, [*map(str, arguments)], env=environment)
-    done = await asyncio.to_thread(invoke)
-    assert done.exception is None or isinstance(done.exception, SystemExit), done.exception
-    return done.exit_code, done.output
 
 
 @asynccontextmanager
