@@ -16,6 +16,7 @@ _LABELS: Final = {
     **{name: name.replace("_", " ") for name in TEXT_FIELDS},
     KEY_FIELD: "idempotency key",
 }
+_PDF: Final = b"%PDF-"
 _JUDGED_AT_ONCE: Final = 64 * 1024  # bytes: beyond, another thread looks
 
 
@@ -99,6 +100,12 @@ def _read_fields(form: Form) -> tuple[ContactDetails | None, str | None, list[Fi
 
 
 async def _judge(upload: Upload) -> tuple[Kind, str]:
-    if upload.size <= _JUDGED_AT_ONCE:
+    if upload.size <= _JUDGED_AT_ONCE or _is_known_by_its_head(upload):
         return judge(upload)
     return await asyncio.to_thread(judge, upload)
+
+
+def _is_known_by_its_head(upload: Upload) -> bool:
+    # Most resumes are PDFs, and of those no more than the head is looked at.
+    upload.file.seek(0)
+    return upload.file.read(len(_PDF)) == _PDF
