@@ -7,7 +7,7 @@ READY  := $(VENV)/.ready
 ARGS   ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lint format bench setup browser clean
+.PHONY: help run test lint format bench chaos setup browser clean
 
 help: ## Show what there is to make
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -30,6 +30,9 @@ format: $(READY) ## Bring the code into shape
 
 bench: $(READY) ## Measure, as ratios within one run (tests/bench)
 	$(BIN)/python -m tests.bench $(ARGS)
+
+chaos: $(READY) ## Kill everything at random under load, then compare (ARGS="--minutes 3 --seed 7")
+	$(BIN)/python -m tests.chaos $(ARGS)
 
 setup: $(READY) ## Only set up the virtual environment from the lock file
 
