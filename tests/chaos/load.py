@@ -20,15 +20,18 @@ MANNERS: tuple[tuple[Manner, int], ...] = (
 _SIZES = ((1_000, 20_000), (20_000, 120_000), (230_000, 300_000), (500_000, 900_000))
 _WEIGHTS = (40, 45, 10, 5)
 _ATTEMPT_SECONDS = 20.0
+_HASTE = (0.02, 2.0)
+"""Seconds after which somebody who tries only once hangs up: the form may be in or not."""
 _GIVE_UP_SECONDS = 90.0
 
 
 @dataclass(frozen=True)
 class Acknowledgement:
-    """A 202: what was promised."""
+    """A 202: what was promised, and when (monotonic clock)."""
 
     lead_id: str
     position: int
+    at: float = 0.0
 
 
 @dataclass
@@ -98,6 +101,8 @@ class Load:
     think: tuple[float, float] = (0.1, 0.4)
     submissions: list[Submission] = field(default_factory=list)
     commands: list[Command] = field(default_factory=list)
+    reached: float = 0.4
+    """The share of the acknowledged that attorneys reach out to."""
     stop: asyncio.Event = field(default_factory=asyncio.Event)
     unseen: list[str] = field(default_factory=list)
     """Queries that asked for a position and were answered without what stands there."""
@@ -105,8 +110,8 @@ class Load:
 
     async def run(self) -> None:
         """Send until ``stop``, then see every patient one through."""
-        timeout = aiohttp.ClientTimeout(total=_ATTEMPT_SECONDS)
-        async with aiohttp.ClientSession(timeout=timeout) as session:
+        limit = aiohttp.ClientTimeout(total=_ATTEMPT_SECONDS)
+        async with aiohttp.ClientSession(timeout=limit) as session:
             await asyncio.gather(*(self._person(session, n) for n in range(self.people)))
             while self._attorneys:
                 await asyncio.gather(*self._attorneys)
@@ -136,8 +141,8 @@ class Load:
         elif manner == "patient":
             await self._patiently(session, sent, content, first)
         else:
-            await self._attempt(session, sent, content, first)
-        if sent.acknowledged and draw.random() < 0.4:
+            await self._attempt(session, sent, content, first, draw.uniform(*_HASTE))
+        if sent.acknowledged and draw.random() < self.reached:
             task = asyncio.create_task(self._reach_out(session, draw.random(), sent))
             self._attorneys.add(task)
             task.add_done_callback(self._attorneys.discard)
@@ -154,7 +159,12 @@ class Load:
             pause = min(1.0, pause * 2)
 
     async def _attempt(
-        self, session: aiohttp.ClientSession, sent: Submission, content: bytes, replica: int
+        self,
+        session: aiohttp.ClientSession,
+        sent: Submission,
+        content: bytes,
+        replica: int,
+        seconds: float = _ATTEMPT_SECONDS,
     ) -> bool:
         form = aiohttp.FormData()
         form.add_field("first_name", sent.first_name)
@@ -167,11 +177,14 @@ class Load:
         headers = {} if keyless else {"Idempotency-Key": f"key-{sent.number}"}
         url = f"{self.intakes[replica % len(self.intakes)]}/leads"
         try:
-            async with session.post(url, data=form, headers=headers) as answer:
+            limit = aiohttp.ClientTimeout(total=seconds)
+            async with session.post(url, data=form, headers=headers, timeout=limit) as answer:
                 if answer.status == 202:
                     body = await answer.json()
                     position = int(answer.headers["Leadlog-Position"])
-                    sent.acknowledged.append(Acknowledgement(body["lead_id"], position))
+                    sent.acknowledged.append(
+                        Acknowledgement(body["lead_id"], position, monotonic())
+                    )
                     return True
                 if answer.status >= 500:
                     sent.unclear += 1

@@ -49,11 +49,17 @@ class System:
     Attributes:
         nodes: how many nats-servers; each stream has as many replicas.
         replicas: of each service.
+        kinds: which services run.
+        stores: where the nodes keep their data, if not in the folder.
+        config: of the nodes, if not one of those that are shipped.
     """
 
     folder: Path
     nodes: int = 3
     replicas: int = 2
+    kinds: tuple[str, ...] = ("intake", "leads", "notifier")
+    stores: Path | None = None
+    config: Path | None = None
     programs: dict[str, Program] = field(default_factory=dict)
     services: dict[str, list[Service]] = field(default_factory=dict)
     nats_urls: list[str] = field(default_factory=list)
@@ -93,11 +99,11 @@ class System:
         assert found, told
         self.password = found[1]
         self._add_mail_server()
-        for kind in ("intake", "leads", "notifier"):
+        for kind in self.kinds:
             self.services[kind] = [
                 self.service(kind, f"{kind}{n}") for n in range(1, self.replicas + 1)
             ]
-        rest = [self.programs[name] for name in self.names("mail", "intake", "leads", "notifier")]
+        rest = [self.programs[name] for name in self.names("mail", *self.kinds)]
         for program in rest:
             await program.start()
         await asyncio.gather(*(program.until_ready(60) for program in rest))
@@ -158,12 +164,12 @@ class System:
 
     def _add_node(self, name: str, between: dict[str, int], wires: list[Wire]) -> None:
         port, page = free_port(), free_port()
-        config = configuration("cluster.conf" if self.nodes > 1 else "leadlog.conf")
+        shipped = configuration("cluster.conf" if self.nodes > 1 else "leadlog.conf")
         environment = {
             "LEADLOG_NATS_NAME": name,
             "LEADLOG_NATS_LISTEN": f"{HOST}:{port}",
             "LEADLOG_NATS_HTTP": f"{HOST}:{page}",
-            "LEADLOG_NATS_STORE": str(self.folder / name),
+            "LEADLOG_NATS_STORE": str((self.stores or self.folder) / name),
             "LEADLOG_NATS_USER": USER,
             "LEADLOG_NATS_PASSWORD": PASSWORD,
             "LEADLOG_NATS_CLUSTER": f"{HOST}:{between[name]}",
@@ -172,7 +178,7 @@ class System:
         for number, other in enumerate(between, 1):
             at = routes.get(other, between[other])
             environment[f"LEADLOG_NATS_ROUTE_{number}"] = f"nats://{HOST}:{at}"
-        command = [str(find_binary()), "--config", str(config)]
+        command = [str(find_binary()), "--config", str(self.config or shipped)]
         if self.nodes > 1:
             # Nodes tell each other where the others are. Nobody may learn a way round the relay.
             command += ["--cluster_advertise", _NOWHERE]
