@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 import structlog
 import uvloop
 from aiohttp import web
+from aiohttp.web_protocol import RequestHandler
 
 from libs.chassis.health import HEALTH, NotReady
 from libs.chassis.ports import PortUnavailable, listen
@@ -192,13 +193,24 @@ async def _finish_requests(runner: web.AppRunner, seconds: float) -> None:
     server = runner.server
     if server is None:
         return
-    server.pre_shutdown()
     with contextlib.suppress(TimeoutError):
         async with asyncio.timeout(seconds):
-            while server.connections:  # noqa: ASYNC110 - aiohttp has no event for it
+            while server.connections:
+                _close_idle(server.connections)
                 await asyncio.sleep(_POLL_SECONDS)
     if server.connections:
         log.warning("requests cut off", requests=len(server.connections))
+
+
+def _close_idle(connections: list[RequestHandler]) -> None:
+    """Close the connections without a request.
+
+    ``Server.pre_shutdown`` would close the busy ones to further bytes as well, and a body that
+    is still arriving would never end.
+    """
+    for connection in connections:
+        if connection._current_request is None:  # noqa: SLF001 - aiohttp tells it nowhere else
+            connection.close()
 
 
 def _install_signal_handlers(life: Life) -> None:

@@ -52,10 +52,16 @@ def new_app(
         middlewares=[_observe(), problem_middleware(errors)], client_max_size=client_max_size
     )
     app[HEALTH], app[METRICS], app[LIFE] = Health(), Metrics(), Life(service)
-    app.on_response_prepare.extend([_add_headers, mark_started])
+    app.on_response_prepare.extend([_add_headers, _close_while_draining, mark_started])
     app.cleanup_ctx.append(functools.partial(metrics_site, settings=settings))
     add_health_routes(app)
     return app
+
+
+async def _close_while_draining(request: web.Request, response: web.StreamResponse) -> None:
+    """Let go of a kept connection: its next request belongs to another replica."""
+    if request.app[HEALTH].draining:
+        response.force_close()
 
 
 def route_template(request: web.Request) -> str:

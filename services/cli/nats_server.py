@@ -80,6 +80,16 @@ def configuration(name: str = "leadlog.conf") -> Path:
     return Path(__file__).resolve().parents[2] / "deploy" / "nats" / name
 
 
+def quoted(value: str) -> str:
+    """A value for a variable that a NATS configuration file refers to.
+
+    nats-server reads it as a piece of the file: without quotes a password such as ``-x``,
+    ``5k`` or ``true``, or a path with a space, would be something else or an error.
+    """
+    escaped = value.replace("\\", "\\\\").replace('"', '\\"')
+    return f'"{escaped}"'
+
+
 @dataclass(slots=True, kw_only=True)
 class NatsServer:
     """A nats-server process; times in seconds.
@@ -122,7 +132,7 @@ class NatsServer:
 
     def environment(self) -> dict[str, str]:
         """What the configuration file asks for."""
-        return {
+        values = {
             "LEADLOG_NATS_NAME": self.name,
             "LEADLOG_NATS_LISTEN": f"{self.host}:{self.port}",
             "LEADLOG_NATS_HTTP": f"{self.host}:{self.http_port}",
@@ -131,6 +141,7 @@ class NatsServer:
             "LEADLOG_NATS_PASSWORD": self.password,
             **self.more,
         }
+        return {name: quoted(value) for name, value in values.items()}
 
     async def spawn(self) -> asyncio.subprocess.Process:
         """Start the process, without waiting until it is ready."""

@@ -7,19 +7,22 @@ the same content goes on under those ids.
 """
 
 import hashlib
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Final, Protocol
 from uuid import UUID
 
 from pydantic import TypeAdapter
 
-from libs.chassis.buckets import Entry, KeyExists
+from libs.chassis.buckets import Entry, KeyExists, WrongRevision
 from libs.events import StoreUnavailable, event_id, new_id
 
 HEADER: Final = "Idempotency-Key"
 _LONGEST: Final = 255
 _TRIES: Final = 3
+_IN_FLIGHT: Final = timedelta(seconds=60)
+"""Longer than any request goes on after its claim."""
 
 
 class InvalidKey(Exception):
@@ -31,7 +34,7 @@ class KeyReused(Exception):
 
 
 class ClaimBucket(Protocol):
-    """The two operations of ``libs.chassis.buckets.Bucket`` that a claim needs."""
+    """The operations of ``libs.chassis.buckets.Bucket`` that a claim needs."""
 
     async def create(self, key: str, value: bytes) -> int:
         """Write a key that is not there yet; raises KeyExists."""
@@ -39,6 +42,10 @@ class ClaimBucket(Protocol):
 
     async def get(self, key: str) -> Entry | None:
         """The newest entry of a key."""
+        ...
+
+    async def update(self, key: str, value: bytes, revision: int) -> int:
+        """Replace the entry of a revision; raises WrongRevision."""
         ...
 
 
@@ -73,8 +80,20 @@ def new_claim(fingerprint: str, now: datetime) -> Claim:
     return Claim(new_id(), event_id(new_id(), 0), now, fingerprint)
 
 
-async def claim(bucket: ClaimBucket, key: str, mine: Claim) -> tuple[Claim, bool]:
+async def claim(
+    bucket: ClaimBucket, key: str, mine: Claim, recorded: Callable[[Claim], Awaitable[bool]]
+) -> tuple[Claim, bool]:
     """Claim a key, or find what it was claimed for.
+
+    A claim whose submission was never recorded (it was answered with an error) does not bind
+    somebody who corrects the form and sends it again: it is taken over once its request must
+    have ended.
+
+    Args:
+        bucket: where claims are kept.
+        key: what the client sent.
+        mine: what to claim it for.
+        recorded: tells whether a claim's submission is in the log.
 
     Returns:
         The claim to go on with, and whether it is an earlier one.
@@ -92,12 +111,14 @@ async def claim(bucket: ClaimBucket, key: str, mine: Claim) -> tuple[Claim, bool
             entry = await bucket.get(name)
             if entry is None:  # it ran out just now
                 continue
-            return _same(_CLAIM.validate_json(entry.value), mine), True
+            earlier = _CLAIM.validate_json(entry.value)
+            if earlier.fingerprint == mine.fingerprint:
+                return earlier, True
+            if mine.submitted_at - earlier.submitted_at < _IN_FLIGHT or await recorded(earlier):
+                raise KeyReused from None
+            try:
+                await bucket.update(name, _CLAIM.dump_json(mine), entry.revision)
+            except WrongRevision:
+                continue
         return mine, False
     raise StoreUnavailable("the idempotency key could not be claimed")
-
-
-def _same(earlier: Claim, mine: Claim) -> Claim:
-    if earlier.fingerprint != mine.fingerprint:
-        raise KeyReused
-    return earlier

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Final
 
 from aiohttp import ClientError, hdrs, web
 from aiohttp.http_exceptions import HttpProcessingError
@@ -12,6 +13,9 @@ from services.intake.form import Form
 from services.intake.form_reader import BrokenForm, FormReader, boundary_of
 from services.intake.limits import FormLimits
 from services.intake.resume import ResumeTooLarge
+
+_SILENCE_SECONDS: Final = 15.0
+"""A client that sends nothing for so long holds a place that others need."""
 
 
 class TooBusy(Exception):
@@ -83,7 +87,8 @@ async def _read(request: web.Request, reader: FormReader) -> None:
     pieces = request.content.iter_any()
     while True:
         try:
-            piece = await anext(pieces)
+            async with asyncio.timeout(_SILENCE_SECONDS):
+                piece = await anext(pieces)
         except StopAsyncIteration:
             return
         except (web.RequestPayloadError, HttpProcessingError):

@@ -70,10 +70,13 @@ class Recorder:
         mine = new_claim(submission.fingerprint, self._now())
         if key is None:
             return await self._write(submission, mine, traceparent)
-        agreed, earlier = await claim(self._claims, key, mine)
+        agreed, earlier = await claim(self._claims, key, mine, self._recorded)
         if earlier and (receipt := await self._find(agreed)):
             return receipt
         return await self._write(submission, agreed, traceparent)
+
+    async def _recorded(self, agreed: Claim) -> bool:
+        return await self._find(agreed) is not None
 
     async def _find(self, agreed: Claim) -> Receipt | None:
         history = await self._store.load(agreed.lead_id)

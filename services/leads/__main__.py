@@ -2,7 +2,7 @@
 
 import sys
 
-from libs.chassis.lifecycle import run_service
+from libs.chassis.lifecycle import EXIT_SETTINGS, run_service
 from libs.chassis.logs import configure_logging
 from libs.chassis.settings import load_settings
 from services.leads.app import build_app
@@ -24,6 +24,12 @@ def main() -> None:
     try:
         with locked(settings.database):  # asked here too, where the answer can be said plainly
             pass
+    except OSError as error:
+        sys.stderr.write(
+            f"leadlog leads: LEADLOG_LEADS_DATABASE: {settings.database} cannot be used: "
+            f"{error.strerror or error}\n"
+        )
+        raise SystemExit(EXIT_SETTINGS) from None
     except DatabaseInUse as error:
         sys.stderr.write(f"leadlog leads: {error}\n")
         raise SystemExit(EXIT_IN_USE) from None

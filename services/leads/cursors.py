@@ -51,6 +51,7 @@ def decode(text: str, query: str, value_type: type[str | int]) -> Cursor:
     try:
         padded = text.encode("ascii") + b"=" * (-len(text) % 4)
         belongs_to, value, position = json.loads(urlsafe_b64decode(padded))
+        str(value).encode()  # a lone surrogate can be no part of a query
     except (ValueError, TypeError, binascii.Error) as error:
         raise BadCursor("is not a cursor of this API; leave it out to start over") from error
     if belongs_to != query:

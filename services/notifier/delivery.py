@@ -104,12 +104,13 @@ def letter_key(mail: Mail) -> str:
 async def give_up(
     desk: Desk, cause: RecordedEvent, mail: Mail, history: MailHistory, failed: Outcome
 ) -> None:
-    """End a mail that cannot be delivered.
+    """End a mail that cannot be delivered, unless it has ended otherwise before.
 
     Raises:
         StoreUnavailable: JetStream does not answer.
     """
-    await _record(desk, cause, mail, history.occasion, failed)
+    if await desk.ledger.find(history.occasion, mail) is None:
+        await _record(desk, cause, mail, history.occasion, failed)
     await deliver(desk, cause, mail, history, failed.attempts)
 
 

@@ -1,6 +1,7 @@
 """What the notifier does with one event: all its mails side by side, each on its own."""
 
 import asyncio
+from collections import Counter
 from dataclasses import dataclass
 from typing import Final
 from uuid import UUID
@@ -10,7 +11,7 @@ import structlog
 from libs.events import RecordedEvent, RetryLater, StoreUnavailable
 from libs.events.backoff import full_jitter
 from services.notifier.composing import message_id
-from services.notifier.delivery import Desk, deliver, failure, give_up
+from services.notifier.delivery import Desk, deliver, failure, give_up, letter_key
 from services.notifier.facts import MailHistory
 from services.notifier.policy import Firm, Mail, mails_for
 from services.notifier.smtp.answers import Deferred
@@ -40,6 +41,8 @@ class Notifier:
         self._firm = firm
         self._retry = retry
         self._in_hand: set[UUID] = set()
+        self._failures: Counter[tuple[UUID, str]] = Counter()
+        """How often a mail has failed in a way nobody foresaw, until it ends."""
 
     async def handle(self, event: RecordedEvent, attempt: int) -> None:
         """Send the mails that an event means.
@@ -87,6 +90,7 @@ class Notifier:
             return self._wait(event, mail, attempt, "JetStream does not answer")
         except Exception as error:  # noqa: BLE001 - a fault of one mail must not touch the others
             return await self._unexpected(event, mail, history, attempt, error)
+        self._failures.pop((event.id, letter_key(mail)), None)
         return None
 
     def _wait(
@@ -124,7 +128,10 @@ class Notifier:
             attempt=attempt,
             exc_info=error,
         )
-        if attempt < MAX_UNEXPECTED:
+        # Deliveries also count the times the mail server was away; so failures are counted here.
+        key = (event.id, letter_key(mail))
+        self._failures[key] += 1
+        if self._failures[key] < MAX_UNEXPECTED:
             self._desk.metrics.retried()
             return type(error).__name__
         identity = message_id(event.id, mail, self._desk.sender)
@@ -133,4 +140,5 @@ class Notifier:
             await give_up(self._desk, event, mail, history, outcome)
         except StoreUnavailable:
             return "JetStream does not answer"
+        del self._failures[key]
         return None

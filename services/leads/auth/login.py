@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime
 
+from libs.events import StoreUnavailable
 from services.leads.auth import accounts
 from services.leads.auth.accounts import Account, StoredAccount, account_key
 from services.leads.auth.parts import Auth
@@ -60,9 +61,13 @@ async def authenticate(auth: Auth, key: str, password: str) -> StoredAccount:
     pause = auth.throttle.pause_left(key)
     if pause:
         raise SlowDown(pause)
-    stored = await accounts.find(auth.accounts, key)
-    # Counted before the slow part, so that many guesses at once do not slip through together.
+    # Counted before anything is waited for, so that many guesses at once do not slip through.
     auth.throttle.failed(key)
+    try:
+        stored = await accounts.find(auth.accounts, key)
+    except StoreUnavailable:
+        auth.throttle.spare(key)
+        raise
     known = stored.account.password_hash if stored else None
     fits = await auth.passwords.verify(known, password)
     if stored is None or not fits:

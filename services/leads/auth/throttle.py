@@ -9,7 +9,8 @@ from typing import Final
 
 FREE_FAILURES: Final = 5
 LONGEST_PAUSE: Final = 60.0
-"""Seconds. Short enough that nobody can lock an attorney out for good by failing on purpose."""
+"""Seconds. Short, so that an account is free again soon after somebody stops to fail on purpose.
+While they go on, its owner waits too: telling the two apart needs more than the account's name."""
 _REMEMBERED: Final = 10_000
 
 
@@ -44,6 +45,14 @@ class Throttle:
         self._failures[key] = _Failures(count, self._clock() + pause)
         if len(self._failures) > _REMEMBERED:
             self._failures.popitem(last=False)
+
+    def spare(self, key: str) -> None:
+        """Take back a failure that turned out not to be one."""
+        before = self._failures.pop(key, None)
+        if before is not None and before.count > 1:
+            count = before.count - 1
+            free = count <= FREE_FAILURES
+            self._failures[key] = _Failures(count, self._clock() if free else before.free_at)
 
     def succeeded(self, key: str) -> None:
         """Forget the failures."""

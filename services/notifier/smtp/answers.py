@@ -25,6 +25,13 @@ _PERMANENT: Final = range(500, 600)
 _TOO_LARGE: Final = 552
 # RFC 4954: authentication is missing, too weak, refused, unencrypted; and 503, which some
 # servers answer for "AUTH first".
+_SENDERS_TROUBLE: Final = re.compile(
+    r"\b5\.4\.5\b|\brelay(ing)?\b|client host (was )?(rejected|blocked)"
+    r"|\b(sending|daily|hourly|message|rate)\b.{0,20}\b(limit|quota)\b",
+    re.IGNORECASE,
+)
+"""A refusal of us and not of the recipient, whatever its code: we may not send there, or not
+so much (RFC 3463, 5.4.5 is "mail system congestion", which providers use for quotas)."""
 _OUR_FAULT: Final = frozenset({503, 530, 534, 535, 538})
 
 
@@ -79,7 +86,10 @@ def judge(stage: Stage, error: Exception) -> DeliveryError:
         return Misconfigured(Stage.TLS, None, _tls_fault(tls))
     match error:
         case SMTPResponseException(code=code, message=message):
-            return kind_of(stage, code)(stage, code, redacted(message))
+            kind = kind_of(stage, code)
+            if kind is Refused and _SENDERS_TROUBLE.search(message):
+                kind = Misconfigured
+            return kind(stage, code, redacted(message))
         case SMTPException() if not isinstance(error, OSError):
             # The server does not offer what the settings ask for.
             return Misconfigured(stage, None, redacted(str(error)))

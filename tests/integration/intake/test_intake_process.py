@@ -8,7 +8,7 @@ import aiohttp
 import pytest
 from nats.js import JetStreamContext
 
-from tests.integration.chassis.processes import Service
+from tests.integration.chassis.processes import Service, until
 from tests.integration.intake.conftest import submitted
 from tests.support.nats import NatsServer
 from tests.unit.intake.documents import PDF
@@ -50,6 +50,30 @@ async def test_it_serves_and_stops_in_order(service: Service, js: JetStreamConte
     assert code == 0, output
     assert [line["event"] for line in lines][-1] == "service stopped"
     assert len(await submitted(js)) == 1
+
+
+async def test_an_upload_that_is_still_arriving_when_it_stops_is_taken(
+    service: Service, js: JetStreamContext
+) -> None:
+    body = whole(PDF + b" " * 3_000_000)
+    reader, writer = await asyncio.open_connection("127.0.0.1", service.port)
+    head = f"POST /leads HTTP/1.1\r\nHost: x\r\nContent-Type: {CONTENT_TYPE}\r\n"
+    writer.write(f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + body[:100_000])
+    await writer.drain()
+    assert await submit(service, whole()) == 202  # it has surely read the first part by now
+    service.process.send_signal(signal.SIGTERM)
+
+    async def refused() -> bool:
+        return await service.status("/healthz") == 0
+
+    await until(refused)
+    writer.write(body[100_000:])
+    await writer.drain()
+    answer = await reader.read()
+    assert answer.startswith(b"HTTP/1.1 202 ")
+    writer.close()
+    assert (await service.ended())[0] == 0
+    assert len(await submitted(js)) == 2
 
 
 async def test_what_a_person_typed_is_in_no_line_it_writes(

@@ -3,14 +3,14 @@
 from collections.abc import Iterable, Sequence
 from uuid import UUID
 
-from libs.chassis.buckets import Entry, KeyExists
+from libs.chassis.buckets import Entry, KeyExists, WrongRevision
 from libs.events import Appended, NewEvent, Part, StoreUnavailable
 from libs.events.memory import MemoryEventStore
 from libs.resumes import MemoryResumeStore
 
 
 class MemoryClaims:
-    """A bucket's two operations, in one process."""
+    """A bucket's operations, in one process."""
 
     def __init__(self) -> None:
         self.values: dict[str, bytes] = {}
@@ -26,7 +26,13 @@ class MemoryClaims:
 
     async def get(self, key: str) -> Entry | None:
         value = self.values.get(key)
-        return None if value is None else Entry(value, 1)
+        return None if value is None else Entry(value, len(value))
+
+    async def update(self, key: str, value: bytes, revision: int) -> int:
+        if len(self.values[key]) != revision:
+            raise WrongRevision(key)
+        self.values[key] = value
+        return len(value)
 
 
 class FaultyEventStore(MemoryEventStore):

@@ -4,7 +4,7 @@ import asyncio
 import hashlib
 import io
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from hypothesis import given
@@ -31,12 +31,17 @@ def submission(first_name: str = "Ada", content: bytes = PDF) -> Submission:
     return Submission(contact, upload, PDF_KIND, "cv.pdf")
 
 
+async def never(_claim: Claim) -> bool:
+    return False
+
+
 class Desk:
     """A recorder and all it writes to."""
 
     def __init__(self) -> None:
         self.store, self.resumes, self.claims = FaultyEventStore(), TrackedResumes(), MemoryClaims()
-        self.recorder = Recorder(self.store, self.resumes, self.claims, lambda: NOW)
+        self.now = NOW
+        self.recorder = Recorder(self.store, self.resumes, self.claims, lambda: self.now)
 
     async def events(self) -> list[RecordedEvent]:
         async for batch in self.store.catch_up(after=0):
@@ -102,7 +107,7 @@ async def test_many_at_once_with_one_key_make_one_lead(desk: Desk) -> None:
 
 async def test_two_that_both_stored_a_resume_leave_one(desk: Desk) -> None:
     mine = new_claim(submission().fingerprint, NOW)
-    await claim(desk.claims, "key", mine)
+    await claim(desk.claims, "key", mine, never)
     other = Recorder(desk.store, desk.resumes, desk.claims)
     await asyncio.gather(
         desk.recorder._write(submission(), mine, None), other._write(submission(), mine, None)
@@ -118,6 +123,28 @@ async def test_a_claim_whose_submission_was_never_written_is_gone_on_with(desk: 
     desk.store.before = None
     receipt = await desk.recorder.record(submission(), "key")
     assert not receipt.repeated
+    assert len(await desk.events()) == 1
+
+
+async def test_after_an_error_a_corrected_form_is_taken_under_the_same_key(desk: Desk) -> None:
+    desk.store.before = StoreUnavailable()
+    with pytest.raises(StoreUnavailable):
+        await desk.recorder.record(submission(), "key")
+    desk.store.before = None
+    with pytest.raises(KeyReused):  # the first request might still be under way
+        await desk.recorder.record(submission(first_name="Corrected"), "key")
+    desk.now += timedelta(minutes=2)
+    await desk.recorder.record(submission(first_name="Corrected"), "key")
+    [recorded] = await desk.events()
+    assert isinstance(recorded.event, LeadSubmitted)
+    assert recorded.event.first_name == "Corrected"
+
+
+async def test_a_recorded_claim_binds_however_old_it_is(desk: Desk) -> None:
+    await desk.recorder.record(submission(), "key")
+    desk.now += timedelta(hours=20)
+    with pytest.raises(KeyReused):
+        await desk.recorder.record(submission(first_name="Eve"), "key")
     assert len(await desk.events()) == 1
 
 
@@ -171,8 +198,8 @@ async def test_a_claim_that_runs_out_between_two_looks_is_made_anew() -> None:
 
     claims = RunsOut()
     mine = new_claim("print", NOW)
-    await claim(claims, "key", new_claim("print", NOW))
-    assert await claim(claims, "key", mine) == (mine, False)
+    await claim(claims, "key", new_claim("print", NOW), never)
+    assert await claim(claims, "key", mine, never) == (mine, False)
 
 
 async def test_a_bucket_that_contradicts_itself_is_unavailable() -> None:
@@ -181,9 +208,9 @@ async def test_a_bucket_that_contradicts_itself_is_unavailable() -> None:
             assert key in self.values
 
     claims = Contradicts()
-    await claim(claims, "key", new_claim("print", NOW))
+    await claim(claims, "key", new_claim("print", NOW), never)
     with pytest.raises(StoreUnavailable):
-        await claim(claims, "key", new_claim("print", NOW))
+        await claim(claims, "key", new_claim("print", NOW), never)
 
 
 async def test_a_claim_holds_nothing_that_was_typed(desk: Desk) -> None:

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from uuid import UUID, uuid4
@@ -214,13 +215,53 @@ async def test_given_an_unexpected_error_then_it_is_retried_and_given_up_in_the_
     office = Office()
     office.postman.errors[PROSPECT] = [ZeroDivisionError("jane")] * MAX_UNEXPECTED
     event = await submit(office.store)
+    one = notifier(office)
     for attempt in range(1, MAX_UNEXPECTED):
         with pytest.raises(RetryLater):
-            await notifier(office).handle(event, attempt)
-    await notifier(office).handle(event, MAX_UNEXPECTED)
+            await one.handle(event, attempt)
+    await one.handle(event, MAX_UNEXPECTED)
     (failed,) = [f for f in await office.facts(event) if isinstance(f, NotificationFailed)]
     assert failed.reason == "unexpected: ZeroDivisionError"
     assert len(office.dead_letters.letters) == 1
+
+
+async def test_given_many_deferrals_then_the_first_unexpected_error_gives_nothing_up() -> None:
+    office = Office()
+    office.postman.errors[PROSPECT] = [ZeroDivisionError("jane")]
+    event = await submit(office.store)
+    one = notifier(office)
+    with pytest.raises(RetryLater):
+        await one.handle(event, 50 * MAX_UNEXPECTED)
+    await one.handle(event, 50 * MAX_UNEXPECTED + 1)
+    assert office.postman.recipients == ALL
+    assert office.dead_letters.letters == {}
+
+
+async def test_given_a_mail_that_was_sent_then_no_later_fault_calls_it_failed() -> None:
+    class FaultyHistory(MemoryEventStore):
+        faults = 100
+
+        async def append(
+            self, lead_id: UUID, part: Part, events: Sequence[NewEvent], *, expected: int
+        ) -> Appended:
+            if part is Part.MAIL and self.faults:
+                self.faults -= 1
+                raise ZeroDivisionError
+            return await super().append(lead_id, part, events, expected=expected)
+
+    store = FaultyHistory()
+    office = Office(store=store)
+    event = await submit(store)
+    one = notifier(office)
+    for attempt in range(1, MAX_UNEXPECTED + 1):
+        with suppress(RetryLater, ZeroDivisionError):
+            await one.handle(event, attempt)
+    store.faults = 0
+    await one.handle(event, MAX_UNEXPECTED + 1)
+    assert office.postman.recipients == ALL
+    assert office.dead_letters.letters == {}
+    facts = await office.facts(event)
+    assert [type(fact) for fact in facts] == [NotificationSent] * 3
 
 
 async def test_given_the_same_event_twice_at_once_then_the_second_waits() -> None:
