@@ -94,9 +94,9 @@ async def _provision(data: Path, replicas: int, hours: float, *, apply: bool) ->
 
 @app.command()
 def rebuild(data: Data = Path("var")) -> None:
-    """Throw the leads service's read model away and make it again from the log.
+    """Make the leads service's read model again from the log.
 
-    The service that uses it must not be running; nothing but time can be lost.
+    A running service goes on serving from the old one until the new one is complete.
     """
     position = broker.run(_rebuild(data))
     _console.print(f"The read model is rebuilt up to position {position}.")
@@ -104,25 +104,26 @@ def rebuild(data: Data = Path("var")) -> None:
 
 async def _rebuild(data: Path) -> int:
     from services.leads.projection.lock import DatabaseInUse  # noqa: PLC0415 - as above
+    from services.leads.projection.switch import SwitchRefused  # noqa: PLC0415
     from services.leads.rebuild import rebuild as build  # noqa: PLC0415
     from services.leads.settings import LeadsSettings  # noqa: PLC0415
 
     bar = Progress(
-        TextColumn("Reading the log"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
+        TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
     )
     database = data / "leads.sqlite"
     async with broker.settings(LeadsSettings, data, database=database) as settings:
         async with broker.connected(settings):
             pass  # a server that is away is said at once and in words
         with bar:
-            task = bar.add_task("rebuild", total=None)
+            task = bar.add_task("Starting", total=None)
 
-            def on_progress(position: int, last: int) -> None:
-                bar.update(task, completed=position, total=last)
+            def on_progress(what: str, done: int, of: int) -> None:
+                bar.update(task, description=what, completed=done, total=of)
 
             try:
                 return await build(settings, on_progress)
-            except DatabaseInUse as error:
+            except (DatabaseInUse, SwitchRefused) as error:
                 raise broker.Refused(str(error)) from None
 
 

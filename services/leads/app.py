@@ -15,13 +15,14 @@ from libs.events.jetstream import JetStreamEventStore
 from libs.resumes import JetStreamResumeStore
 from services.leads.auth.directory import AccountDirectory
 from services.leads.auth.parts import open_auth
-from services.leads.keys import AUTH, DIRECTORY, ENGINE, GATE, RESUMES, SETTINGS, STORE
+from services.leads.keys import AUTH, DIRECTORY, GATE, READERS, RESUMES, SETTINGS, STORE
 from services.leads.metrics import ProjectionMetrics
 from services.leads.projection.database import open_engine
 from services.leads.projection.gate import PositionGate
 from services.leads.projection.lock import locked
 from services.leads.projection.projector import Projector
 from services.leads.projection.stream import read_identity
+from services.leads.projection.switch import Readers
 from services.leads.readiness import check_projection, check_streams
 from services.leads.routes import history, leads, me, reached_out, resume, token
 from services.leads.routes.api import api
@@ -64,7 +65,7 @@ async def _database(app: web.Application) -> AsyncIterator[None]:
     path = app[SETTINGS].database
     with locked(path):
         engine = open_engine(path)
-        app[ENGINE] = engine
+        app[READERS] = Readers(engine)
         app[HEALTH].add("projection", functools.partial(check_projection, app[GATE]))
         yield
         await engine.dispose()
@@ -74,7 +75,7 @@ def _projector(app: web.Application) -> Projector:
     store = app[STORE]
     return Projector(
         store,
-        app[ENGINE],
+        app[READERS],
         app[SETTINGS].database,
         functools.partial(read_identity, app[JETSTREAM]),
         app[GATE],

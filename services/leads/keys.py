@@ -3,7 +3,6 @@
 from datetime import UTC, datetime
 
 from aiohttp import web
-from sqlalchemy.ext.asyncio import AsyncEngine
 
 from libs.events.jetstream import JetStreamEventStore
 from libs.resumes import ResumeStore
@@ -11,12 +10,13 @@ from services.leads.auth.directory import AccountDirectory
 from services.leads.auth.parts import Auth
 from services.leads.auth.tokens import Identity
 from services.leads.projection.gate import PositionGate
+from services.leads.projection.switch import Readers
 from services.leads.settings import LeadsSettings
 
 SETTINGS = web.AppKey("settings", LeadsSettings)
 STORE = web.AppKey("store", JetStreamEventStore)
 RESUMES = web.AppKey("resumes", ResumeStore)
-ENGINE = web.AppKey("engine", AsyncEngine)
+READERS = web.AppKey("readers", Readers)
 GATE = web.AppKey("gate", PositionGate)
 AUTH = web.AppKey("auth", Auth)
 DIRECTORY = web.AppKey("directory", AccountDirectory)

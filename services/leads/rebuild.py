@@ -1,97 +1,64 @@
-"""`leadlog rebuild`: throw this replica's copy away and make it again from the log."""
+"""`leadlog rebuild`: make this replica's copy again from the log, while it serves."""
 
-import ssl
+import asyncio
 from collections.abc import Callable
-from contextlib import aclosing
-from functools import partial
 from pathlib import Path
 from typing import Final
 
-import nats
-from nats.js import JetStreamContext
-
-from libs.events.jetstream import JetStreamEventStore
-from services.leads.projection.database import open_engine
-from services.leads.projection.gate import PositionGate
+from services.leads.projection import switch
+from services.leads.projection.bulk import BulkWriter
+from services.leads.projection.database import Meta
+from services.leads.projection.feed import connected, feeding
 from services.leads.projection.lock import locked
-from services.leads.projection.projector import Projector, remove
-from services.leads.projection.stream import read_identity
+from services.leads.projection.schema import schema_fingerprint
+from services.leads.projection.stream import StreamIdentity, read_identity
 from services.leads.settings import LeadsSettings
 
-OnProgress = Callable[[int, int], None]
-"""Told the position reached and the position of the log's last message."""
+OnProgress = Callable[[str, int, int], None]
+"""Told what is being done, and how much of how much of it is done."""
 
-_TIMEOUT: Final = 2.0
-_RECONNECT_WAIT: Final = 0.5
-_RECONNECTS: Final = 10
-
-
-class _Silent:
-    def projected(self, events: int) -> None:
-        """Nobody listens."""
-
-    def lag(self, events: int) -> None:
-        """Nobody listens."""
+READING: Final = "Reading the log"
+INDEXING: Final = "Making indexes"
+SWITCHING: Final = "Switching"
 
 
 async def rebuild(settings: LeadsSettings, on_progress: OnProgress = lambda *_: None) -> int:
     """Build a new database file beside the old one and put it in its place.
 
-    The service that uses the file must not be running. If this is interrupted, the old file is
-    still there, or there is none and the service makes one. Returns the position of the last
-    event taken in.
+    A service that uses the file goes on serving from the old one, and keeps that up to date,
+    until the new one is complete; then it switches (docs/adr/0009). If this is interrupted,
+    the old file is as it was. Returns the position of the last event that was taken in here.
 
     Raises:
-        DatabaseInUse: The service is running; the message says what to do.
+        DatabaseInUse: Another rebuild of this file is running.
+        SwitchRefused: The service did not take the new file; the message says why.
         StoreUnavailable: The log cannot be read.
         nats.errors.Error, OSError: NATS cannot be reached.
     """
-    with locked(settings.database):
-        fresh = Path(f"{settings.database}.rebuild")
-        remove(fresh)
-        client = await nats.connect(
-            servers=settings.nats_url,
-            user=settings.nats_user,
-            password=settings.nats_password.get_secret_value() if settings.nats_password else None,
-            name="leadlog-rebuild",
-            inbox_prefix="_INBOX_leads",
-            tls=_tls(settings.nats_tls_ca),
-            connect_timeout=_TIMEOUT,
-            reconnect_time_wait=_RECONNECT_WAIT,
-            max_reconnect_attempts=_RECONNECTS,
-        )
+    fresh = Path(f"{settings.database}.rebuild")
+    with locked(fresh, "Another `leadlog rebuild` is at work on this file: wait for it."):
+        switch.remove(fresh)
+        async with connected(settings) as js:
+            stream = await read_identity(js)
         try:
-            position = await _build(client.jetstream(timeout=_TIMEOUT), fresh, on_progress)
+            position = await asyncio.to_thread(_build, settings, fresh, stream, on_progress)
+            on_progress(SWITCHING, 0, 1)
+            await asyncio.to_thread(switch.hand_over, fresh, settings.database)
+            on_progress(SWITCHING, 1, 1)
         finally:
-            await client.close()
-        _put_in_place(fresh, settings.database)
+            switch.remove(fresh)
         return position
 
 
-def _put_in_place(fresh: Path, database: Path) -> None:
-    # The old file's -wal must not outlive it: SQLite would read it into the new file.
-    remove(database)
-    fresh.replace(database)
-
-
-async def _build(js: JetStreamContext, path: Path, on_progress: OnProgress) -> int:
-    engine = open_engine(path)
-    try:
-        gate, identity = PositionGate(), partial(read_identity, js)
-        stream = await identity()
-        projector = Projector(JetStreamEventStore(js), engine, path, identity, gate, _Silent())
-        async with aclosing(projector.follow(stream)) as batches:
-            async for batch in batches:
-                on_progress(batch.position, stream.last)
-                if batch.caught_up:
-                    break
-        async with engine.connect() as connection:
-            # Everything into the one file that is moved; no -wal is left beside it.
-            await connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
-        return gate.position
-    finally:
-        await engine.dispose()
-
-
-def _tls(ca: Path | None) -> ssl.SSLContext | None:
-    return None if ca is None else ssl.create_default_context(cafile=str(ca))
+def _build(
+    settings: LeadsSettings, path: Path, stream: StreamIdentity, on_progress: OnProgress
+) -> int:
+    meta = Meta(schema_fingerprint(), 0, stream.created)
+    position = 0
+    with BulkWriter(path, meta) as writer, feeding(settings) as batches:
+        for batch in batches:
+            writer.add(batch.changes)
+            position = batch.position
+            on_progress(READING, position, max(stream.last, position))
+        writer.finish(position, lambda done, steps: on_progress(INDEXING, done, steps))
+    return position

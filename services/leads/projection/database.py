@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from sqlalchemy import bindparam, event, insert, select, update
+from sqlalchemy import ColumnElement, bindparam, event, insert, literal_column, select, update
 from sqlalchemy.dialects.sqlite import insert as upsert
 from sqlalchemy.exc import DatabaseError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
@@ -28,17 +28,18 @@ _PRAGMAS: Final = (
     "PRAGMA busy_timeout=5000",  # milliseconds
     "PRAGMA temp_store=MEMORY",
 )
-_META_ID: Final = 1
+META_ID: Final = 1
 
 # At level debug it writes every statement with its values: names and addresses.
 logging.getLogger("aiosqlite").setLevel(logging.WARNING)
 
-_INSERT: Final = upsert(leads).on_conflict_do_nothing()
-_UPDATE: Final = (
+_PENDING: Final[ColumnElement[str]] = literal_column(f"'{Status.PENDING.value}'")
+INSERT: Final = upsert(leads).on_conflict_do_nothing()
+MARK_REACHED_OUT: Final = (
     update(leads)
-    .where(leads.c.id == bindparam("lead_id"), leads.c.status == Status.PENDING.value)
+    .where(leads.c.id == bindparam("lead_id"), leads.c.status == _PENDING)
     .values(
-        status=Status.REACHED_OUT.value,
+        status=literal_column(f"'{Status.REACHED_OUT.value}'"),
         reached_out_at=bindparam("at"),
         reached_out_by=bindparam("by"),
         channel=bindparam("channel"),
@@ -104,7 +105,7 @@ async def recreate(connection: AsyncConnection, meta: Meta) -> None:
     await connection.exec_driver_sql(CREATE_SEARCH)
     await connection.execute(
         insert(projection_meta).values(
-            id=_META_ID,
+            id=META_ID,
             fingerprint=meta.fingerprint,
             position=meta.position,
             stream_created=meta.stream_created,
@@ -130,13 +131,13 @@ async def apply(connection: AsyncConnection, changes: Changes, position: int) ->
     # The search index would take a row twice: what the file holds already is left out.
     submitted = [row for row in changes.submitted if row["position"] > known]
     if submitted:
-        await connection.execute(_INSERT, submitted)
-        await connection.execute(INSERT_SEARCH, search_rows(submitted))
+        await connection.execute(INSERT, submitted)
+        await connection.exec_driver_sql(INSERT_SEARCH, search_rows(submitted))
     if changes.reached_out:
-        await connection.execute(_UPDATE, changes.reached_out)
+        await connection.execute(MARK_REACHED_OUT, changes.reached_out)
     await connection.execute(
         update(projection_meta)
-        .where(projection_meta.c.id == _META_ID, projection_meta.c.position < position)
+        .where(projection_meta.c.id == META_ID, projection_meta.c.position < position)
         .values(position=position)
     )
     await connection.commit()

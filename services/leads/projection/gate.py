@@ -27,6 +27,13 @@ class PositionGate:
             self.ready = self.ready or caught_up
             self._moved.notify_all()
 
+    async def resume(self, position: int) -> None:
+        """Go on from a position: what was ready stays so, unless the position is an earlier one."""
+        if position < self.position:
+            await self.restart(position)
+        else:
+            await self.advance(position, caught_up=False)
+
     async def restart(self, position: int) -> None:
         """Start again from a position, possibly an earlier one: nothing is ready until then."""
         async with self._moved:

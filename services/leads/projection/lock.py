@@ -12,8 +12,12 @@ class DatabaseInUse(Exception):
 
 
 @contextmanager
-def locked(database: Path) -> Iterator[None]:
+def locked(database: Path, otherwise: str | None = None) -> Iterator[None]:
     """Hold the database for this process; the system lets go of it when the process dies.
+
+    Args:
+        database: The file; the lock is beside it.
+        otherwise: What to say when another process holds it, in place of the usual words.
 
     Raises:
         DatabaseInUse: Another process holds it.
@@ -24,11 +28,14 @@ def locked(database: Path) -> Iterator[None]:
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            raise DatabaseInUse(
-                f"{database} is in use by a running leads service. Stop that service first"
-                " (it rebuilds by itself when it has to), or give each replica a file of its"
-                " own with LEADLOG_LEADS_DATABASE."
-            ) from None
+            raise DatabaseInUse(otherwise or _usual(database)) from None
         yield
     finally:
         os.close(handle)
+
+
+def _usual(database: Path) -> str:
+    return (
+        f"{database} is in use by a running leads service. Stop that service first,"
+        " or give each replica a file of its own with LEADLOG_LEADS_DATABASE."
+    )

@@ -1,23 +1,23 @@
 """Keeps the queryable copy level with the log, and starts it over when it has to."""
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
 from pathlib import Path
 from typing import Final, Protocol
 
 import structlog
 from sqlalchemy.exc import DatabaseError
-from sqlalchemy.ext.asyncio import AsyncEngine
 
 from libs.chassis.errors import StoreUnavailable
 from libs.events import Batch, EventStore
-from services.leads.projection import database
-from services.leads.projection.database import Meta
+from services.leads.projection import database, switch
+from services.leads.projection.database import Meta, open_engine
 from services.leads.projection.gate import PositionGate
 from services.leads.projection.rows import changes_of
 from services.leads.projection.schema import schema_fingerprint
 from services.leads.projection.stream import IdentityReader, StreamIdentity
+from services.leads.projection.switch import Readers
 
 _CHECK_SECONDS: Final = 5.0
 _RETRY_SECONDS: Final = 1.0
@@ -56,8 +56,8 @@ class Projector:
 
     Args:
         store: The log.
-        engine: The file.
-        path: Where the file is, to remove it if it is damaged.
+        readers: Who else uses the file.
+        path: Where the file is, to remove it if it is damaged, and to replace it.
         identity: Tells which stream the log is.
         gate: Told of every step.
         progress: Told of every step, for people.
@@ -67,7 +67,7 @@ class Projector:
     def __init__(
         self,
         store: EventStore,
-        engine: AsyncEngine,
+        readers: Readers,
         path: Path,
         identity: IdentityReader,
         gate: PositionGate,
@@ -76,7 +76,7 @@ class Projector:
         check_seconds: float = _CHECK_SECONDS,
     ) -> None:
         self._store = store
-        self._engine = engine
+        self._readers = readers
         self._path = path
         self._identity = identity
         self._gate = gate
@@ -87,19 +87,22 @@ class Projector:
         """Project until cancelled."""
         while True:
             stream = await self._wait_for_stream()
-            async for _batch in self.follow(stream):
-                pass
+            async with aclosing(self.follow(stream)) as batches:
+                async for _batch in batches:
+                    if switch.offered(self._path):
+                        break
+            if offer := switch.offered(self._path):
+                await self._adopt(offer)
 
     async def follow(self, stream: StreamIdentity) -> AsyncGenerator[Batch]:
         """Project, handing out each batch once it is written, while the stream is this one."""
-        await self._gate.restart(0)
         meta = await self._prepare(stream)
-        await self._gate.restart(meta.position)
+        await self._gate.resume(meta.position)
         loop = asyncio.get_running_loop()
         check_at = loop.time() + self._check_seconds
         async with (
-            _closing(self._store.catch_up(after=meta.position, batch_size=_BATCH)) as batches,
-            self._engine.connect() as connection,
+            aclosing(self._store.catch_up(after=meta.position, batch_size=_BATCH)) as batches,
+            self._readers.engine.connect() as connection,
         ):
             async for batch in batches:
                 await database.apply(connection, changes_of(batch.events), batch.position)
@@ -115,6 +118,37 @@ class Projector:
                     if not await self._is_same(meta):
                         return
 
+    async def _adopt(self, offer: Path) -> None:
+        """Replace the file with one that a rebuild has made, or refuse it."""
+        stream = await self._wait_for_stream()  # as it is now: the rebuild may have read further
+        engine = open_engine(offer)
+        try:
+            reason = await self._level(offer, Readers(engine), stream)
+        except DatabaseError as error:
+            reason = f"it is damaged ({type(error).__name__})"
+        finally:
+            await engine.dispose()
+        if reason is not None:
+            log.warning("rebuilt projection is refused", reason=reason)
+            switch.refuse(self._path, f"The service did not take the rebuilt file: {reason}.")
+            return
+        async with self._readers.replacing():
+            switch.put_in_place(offer, self._path)
+        log.info("projection is replaced by the rebuilt one", position=self._gate.position)
+
+    async def _level(self, offer: Path, readers: Readers, stream: StreamIdentity) -> str | None:
+        """Bring an offered file to where the own one is; why that cannot be, or None."""
+        async with readers.engine.connect() as connection:
+            reason = unusable_because(await database.read_meta(connection), stream)
+        if reason is not None:
+            return reason
+        other = Projector(self._store, readers, offer, self._identity, PositionGate(), _Silent())
+        async with aclosing(other.follow(stream)) as batches:
+            async for batch in batches:
+                if batch.caught_up and batch.position >= self._gate.position:
+                    return None
+        return "the stream has changed"
+
     async def _is_same(self, meta: Meta) -> bool:
         try:
             stream = await self._identity()
@@ -128,7 +162,8 @@ class Projector:
         while True:
             try:
                 return await self._identity()
-            except StoreUnavailable:
+            except StoreUnavailable as error:
+                log.info("projection waits for the log", reason=str(error))
                 await asyncio.sleep(_RETRY_SECONDS)
 
     async def _prepare(self, stream: StreamIdentity) -> Meta:
@@ -136,34 +171,28 @@ class Projector:
             return await self._open(stream)
         except DatabaseError as error:
             log.warning("projection file is damaged and is removed", reason=type(error).__name__)
-            await self._engine.dispose()
-            remove(self._path)
+            await self._gate.restart(0)
+            await self._readers.engine.dispose()
+            switch.remove(self._path)
             return await self._open(stream)
 
     async def _open(self, stream: StreamIdentity) -> Meta:
-        async with self._engine.connect() as connection:
+        async with self._readers.engine.connect() as connection:
             meta = await database.read_meta(connection)
             reason = unusable_because(meta, stream)
             if meta is not None and reason is None:
                 return meta
             log.info("projection is rebuilt from the log", reason=reason, events=stream.last)
+            await self._gate.restart(0)
             fresh = Meta(schema_fingerprint(), 0, stream.created)
             await connection.rollback()
             await database.recreate(connection, fresh)
             return fresh
 
 
-def remove(path: Path) -> None:
-    """Delete a database file and what SQLite keeps beside it."""
-    for suffix in ("", "-wal", "-shm"):
-        Path(f"{path}{suffix}").unlink(missing_ok=True)
+class _Silent:
+    def projected(self, events: int) -> None:
+        """Nobody listens."""
 
-
-@asynccontextmanager
-async def _closing(batches: AsyncIterator[Batch]) -> AsyncIterator[AsyncIterator[Batch]]:
-    """End a subscription at once, and not when the garbage collector finds it."""
-    try:
-        yield batches
-    finally:
-        if isinstance(batches, AsyncGenerator):
-            await batches.aclose()
+    def lag(self, events: int) -> None:
+        """Nobody listens."""

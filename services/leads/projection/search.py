@@ -21,9 +21,26 @@ CREATE_SEARCH: Final = (
     "pieces, tokenize='trigram case_sensitive 1', content='', detail=none, columnsize=0)"
 )
 DROP_SEARCH: Final = f"DROP TABLE IF EXISTS {SEARCH_TABLE}"
-INSERT_SEARCH: Final = text(
-    f"INSERT INTO {SEARCH_TABLE} (rowid, pieces) VALUES (:position, :pieces)"  # noqa: S608 - a constant
+INSERT_SEARCH: Final = f"INSERT INTO {SEARCH_TABLE} (rowid, pieces) VALUES (:position, :pieces)"  # noqa: S608 - a constant
+
+
+def _setting(name: str, value: int) -> str:
+    return f"INSERT INTO {SEARCH_TABLE} ({SEARCH_TABLE}, rank) VALUES ('{name}', {value})"  # noqa: S608 - constants
+
+
+BULK_SETTINGS: Final = (
+    _setting("hashsize", 32 * 1024 * 1024),
+    _setting("automerge", 0),
+    _setting("crisismerge", 1000),
 )
+"""Statements for filling the index from nothing: collect in memory, merge nothing yet."""
+BULK_DONE: Final = (
+    f"INSERT INTO {SEARCH_TABLE} ({SEARCH_TABLE}) VALUES ('optimize')",  # noqa: S608 - a constant
+    _setting("hashsize", 1024 * 1024),
+    _setting("automerge", 4),
+    _setting("crisismerge", 16),
+)
+"""Statements that merge it to one piece and go back to FTS5's own settings."""
 
 _PIECE: Final = 3
 _BETWEEN: Final = "\x1f"

@@ -4,7 +4,7 @@ from aiohttp import web
 
 from libs.chassis.api import ResponseSpec, parse_query, path_uuid
 from services.leads import queries
-from services.leads.keys import DIRECTORY, ENGINE
+from services.leads.keys import DIRECTORY, READERS
 from services.leads.lead import LeadUnknown
 from services.leads.models import LeadPage, LeadQuery, LeadView
 from services.leads.routes.api import POSITION, POSITION_HEADER, POSITION_PARAMETER, api
@@ -29,7 +29,8 @@ async def list_leads(request: web.Request) -> web.Response:
     """Answer one page."""
     query = parse_query(request, LeadQuery)
     position = await wait_for_position(request)
-    rows, next_cursor = await queries.page(request.app[ENGINE], query)
+    async with request.app[READERS].reading() as engine:
+        rows, next_cursor = await queries.page(engine, query)
     actors = (account_id_of(row.reached_out_by) for row in rows)
     names = await request.app[DIRECTORY].names(actors)
     items = [view_of_row(dict(row._mapping), names.get) for row in rows]  # noqa: SLF001 - SQLAlchemy's documented name
@@ -51,7 +52,8 @@ async def show_lead(request: web.Request) -> web.Response:
     """Answer one lead."""
     lead_id = path_uuid(request, "id")
     position = await wait_for_position(request)
-    row = await queries.one(request.app[ENGINE], lead_id)
+    async with request.app[READERS].reading() as engine:
+        row = await queries.one(engine, lead_id)
     if row is None:
         raise LeadUnknown
     names = await request.app[DIRECTORY].names([account_id_of(row.reached_out_by)])

@@ -15,7 +15,7 @@ from libs.chassis.errors import StoreUnavailable
 from libs.chassis.problems import Problem
 from libs.resumes import ResumeDamaged, ResumeMissing
 from services.leads import queries
-from services.leads.keys import ENGINE, RESUMES
+from services.leads.keys import READERS, RESUMES
 from services.leads.lead import LeadUnknown
 from services.leads.routes.api import POSITION_PARAMETER, api
 from services.leads.routes.positions import wait_for_position
@@ -52,7 +52,8 @@ async def download_resume(request: web.Request) -> web.StreamResponse:
     """Stream the file."""
     lead_id = path_uuid(request, "id")
     await wait_for_position(request)
-    row = await queries.one(request.app[ENGINE], lead_id)
+    async with request.app[READERS].reading() as engine:
+        row = await queries.one(engine, lead_id)
     if row is None:
         raise LeadUnknown
     headers = _headers(row.resume_file_name, row.resume_media_type, row.resume_sha256)

@@ -20,6 +20,7 @@ from services.leads.projection.projector import Projector, unusable_because
 from services.leads.projection.rows import changes_of
 from services.leads.projection.schema import leads, schema_fingerprint
 from services.leads.projection.stream import StreamIdentity
+from services.leads.projection.switch import Readers
 from tests.unit.leads.builders import Log, new, reached_out, submitted
 
 CREATED = "2026-01-01"
@@ -65,7 +66,7 @@ class World:
         self.gate = PositionGate()
         running = Projector(
             self.store,
-            engine,
+            Readers(engine),
             self.path,
             self.identity,
             self.gate,
