@@ -236,3 +236,17 @@ async def test_a_token_of_another_issuer_audience_or_time_is_refused(
     key = await auth.keys.current()
     with pytest.raises(BadToken):
         await auth.tokens.verify(jwt.encode(claims, key.private, "EdDSA", headers={"kid": key.kid}))
+
+
+async def test_a_token_of_a_replica_whose_clock_is_ahead_is_good(office: Office) -> None:
+    auth = office.auth()
+    token = await auth.tokens.issue(Identity("a", "s"), NOW + timedelta(seconds=30))
+    assert (await auth.tokens.verify(token)).account_id == "a"
+
+
+def test_a_failure_that_was_none_is_taken_back() -> None:
+    throttle = Throttle(lambda: 0.0)
+    for _ in range(50):
+        throttle.failed("key")
+        throttle.spare("key")
+    assert throttle.pause_left("key") == 0
