@@ -109,7 +109,7 @@ def parse_letter(subject: str, position: int, body: bytes) -> Letter:
             data=base64.b64decode(raw["data_base64"], validate=True),
             redriven_at=datetime.fromisoformat(redriven) if redriven else None,
         )
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, AttributeError):
         return Letter(
             id=letter_id,
             position=position,
@@ -161,6 +161,8 @@ def letter_subject(letter_id: str) -> str:
     Raises:
         ValueError: no letter can have this id.
     """
+    if letter_id.split(".")[0] == REDRIVE:
+        raise ValueError("that is an order, and no letter")
     return dead_subject(*letter_id.split("."))
 
 

@@ -145,7 +145,8 @@ async def _backup(data: Path, file: Path, *, verify: bool) -> Manifest:
         total = sum([(await js.stream_info(name)).state.bytes for name in names()])
         with _progress("Backup", total) as (bar, task):
             made = await _in_words(js, file, bar, task)
-            bar.update(task, completed=total)  # a snapshot is compressed: it is less
+            # A snapshot is compressed: it is less than the stream.
+            bar.update(task, completed=total, description="Backup")
         return made
 
 
@@ -199,7 +200,9 @@ async def _restore(archive: ArchiveReader, replicas: int | None, data: Path | No
                 bar.update(task, advance=count, description=stream)
 
             restoring = Restore(js, archive, replicas=replicas, on_progress=on_progress)
-            return await _or_cleaned_up(restoring)
+            done = await _or_cleaned_up(restoring)
+            bar.update(task, description="Restore")
+            return done
 
 
 async def _or_cleaned_up(restoring: Restore) -> Restored:
