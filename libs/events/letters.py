@@ -161,7 +161,7 @@ def letter_subject(letter_id: str) -> str:
     Raises:
         ValueError: no letter can have this id.
     """
-    if letter_id.split(".")[0] == REDRIVE:
+    if letter_id.split(".", maxsplit=1)[0] == REDRIVE:
         raise ValueError("that is an order, and no letter")
     return dead_subject(*letter_id.split("."))
 

@@ -84,7 +84,7 @@ def test_what_is_no_order_is_refused(body: bytes) -> None:
 
 @pytest.mark.parametrize("bad", ["", "a..b", "a.*", ">", "a b", "ä.1", "redrive.notifier.1"])
 def test_what_is_no_id_never_becomes_a_subject(bad: str) -> None:
-    with pytest.raises(ValueError, match="tokens|order"):
+    with pytest.raises(ValueError, match=r"tokens|order"):
         letter_subject(bad)
 
 
