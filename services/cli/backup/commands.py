@@ -1,5 +1,6 @@
 """The commands ``leadlog backup`` and ``leadlog restore``."""
 
+import asyncio
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -200,12 +201,17 @@ async def _restore(archive: ArchiveReader, replicas: int | None, data: Path | No
                 bar.update(task, advance=count, description=stream)
 
             restoring = Restore(js, archive, replicas=replicas, on_progress=on_progress)
-            done = await _or_cleaned_up(restoring)
+            done = await or_cleaned_up(restoring)
             bar.update(task, description="Restore")
             return done
 
 
-async def _or_cleaned_up(restoring: Restore) -> Restored:
+async def or_cleaned_up(restoring: Restore) -> Restored:
+    """Restore; whatever stops it leaves nothing behind and is told in words.
+
+    Raises:
+        broker.Refused: it was not done.
+    """
     try:
         return await restoring.run()
     except NotEmpty as error:
@@ -213,6 +219,9 @@ async def _or_cleaned_up(restoring: Restore) -> Restored:
             f"This server holds {error} already, and nothing was changed. Restore into a server "
             "with an empty store folder (for `leadlog up`: name a new folder with --data)."
         ) from None
+    except asyncio.CancelledError:  # Ctrl-C
+        await restoring.clean_up()
+        raise
     except (SnapshotFailed, NotAsBackedUp, BadBackup, APIError, nats.errors.Error) as error:
         reason = (error.description if isinstance(error, APIError) else "") or str(error)
         hint = " Try --replicas 1." if "replicas" in reason else ""

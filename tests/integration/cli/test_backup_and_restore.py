@@ -25,6 +25,7 @@ from services.cli.backup import create
 from services.cli.backup.api import Snapshot, take
 from services.cli.backup.apply import Restore
 from services.cli.backup.archive import ArchiveReader
+from services.cli.backup.commands import or_cleaned_up
 from services.cli.backup.create import back_up
 from services.cli.backup.manifest import MANIFEST, SUMS, Manifest, sums_of
 from services.cli.verify import examine
@@ -319,6 +320,30 @@ async def test_a_backup_that_the_server_does_not_take_leaves_nothing(
         single = tampered(file, of_a_cluster)
         code, said = await leadlog("restore", single, "--replicas", "1", **reach(other))
         assert code == 0, said
+        assert (await examine(there)).findings == []
+
+
+async def test_a_restore_that_is_interrupted_leaves_nothing(
+    js: JetStreamContext, tmp_path: Path
+) -> None:
+    await make_lead(js, os.urandom(3_000_000))
+    await back_up(js, tmp_path / "backup.tar")
+    chunks = 0
+
+    def interrupt(stream: str, _count: int) -> None:
+        nonlocal chunks
+        chunks += stream == "OBJ_RESUMES"
+        if chunks == 10:
+            restoring.cancel()
+
+    async with empty_server(tmp_path / "other") as (_, there):
+        with ArchiveReader(tmp_path / "backup.tar") as archive:
+            half = Restore(there, archive, on_progress=interrupt)
+            restoring = asyncio.create_task(or_cleaned_up(half))
+            with pytest.raises(asyncio.CancelledError):
+                await restoring
+        assert await streams_of(there) == set()
+        await restored(there, tmp_path / "backup.tar")
         assert (await examine(there)).findings == []
 
 
