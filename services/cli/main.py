@@ -12,6 +12,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from libs import __version__
+from libs.chassis.logs import configure_logging
 from libs.events.topology import Provisioned, provision
 from services.cli import accounts, broker
 from services.cli.accounts import Data
@@ -27,6 +28,14 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
+
+
+@app.callback()
+def _quietly() -> None:
+    # Else an exception that a library logs would show the values of local variables.
+    configure_logging("leadlog", "warning")
+
+
 app.command()(up)
 app.command()(verify)
 app.command()(backup)

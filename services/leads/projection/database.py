@@ -66,6 +66,9 @@ class Meta:
 def open_engine(path: Path, *, pool_size: int = 4) -> AsyncEngine:
     """Open (and create) the file; the caller disposes of the engine."""
     path.parent.mkdir(parents=True, exist_ok=True)
+    # It holds everybody's names and addresses; SQLite gives its other files the same mode.
+    path.touch(mode=0o600)
+    path.chmod(0o600)
     engine = create_async_engine(
         f"sqlite+aiosqlite:///{path}", pool_size=pool_size, max_overflow=0, hide_parameters=True
     )

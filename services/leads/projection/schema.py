@@ -7,6 +7,7 @@ from sqlalchemy import BigInteger, Column, Index, Integer, MetaData, String, Tab
 from sqlalchemy.dialects import sqlite
 from sqlalchemy.schema import CreateIndex, CreateTable
 
+from libs.events import EVENT_TYPES
 from services.leads.projection.search import CREATE_SEARCH
 
 PROJECTION_VERSION: Final = 2
@@ -75,8 +76,14 @@ projection_meta = Table(
 
 
 def schema_fingerprint(version: int = PROJECTION_VERSION) -> str:
-    """Name this schema: another DDL or another version gives another name."""
+    """Name this schema: another DDL, version or set of known events gives another name.
+
+    An older program passes over events that it does not know. One that knows them must read
+    them, so it may not go on with what the older one has left.
+    """
     dialect = sqlite.dialect()
     ddl = [str(CreateTable(table).compile(dialect=dialect)) for table in metadata.sorted_tables]
     ddl += [str(CreateIndex(index).compile(dialect=dialect)) for index in INDEXES]
-    return hashlib.sha256(f"{version}\n{''.join(ddl)}{CREATE_SEARCH}".encode()).hexdigest()
+    known = sorted((name, model.version) for name, model in EVENT_TYPES.items())
+    text = f"{version}\n{''.join(ddl)}{CREATE_SEARCH}{known}"
+    return hashlib.sha256(text.encode()).hexdigest()

@@ -11,7 +11,7 @@ from uuid import UUID
 import pytest
 from sqlalchemy import select, text
 
-from libs.events import Event, NotificationSent, new_id
+from libs.events import Event, LeadReachedOut, NotificationSent, new_id
 from libs.events.memory import MemoryEventStore
 from services.leads.projection import database
 from services.leads.projection.database import Meta, open_engine
@@ -262,3 +262,21 @@ async def test_erased_rows_are_overwritten_and_readers_do_not_block(world: World
     await engine.dispose()
 
     assert settings == {"secure_delete": 1, "journal_mode": "wal", "synchronous": 1}
+
+
+def test_a_program_that_knows_more_events_does_not_go_on_with_an_older_ones_file(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    before = schema_fingerprint()
+    monkeypatch.setattr(LeadReachedOut, "version", 2)
+    assert schema_fingerprint() != before
+
+
+async def test_nobody_else_can_read_the_file(tmp_path: Path) -> None:
+    path = tmp_path / "leads.sqlite"
+    engine = open_engine(path)
+    async with engine.connect() as connection:
+        await connection.exec_driver_sql("CREATE TABLE t (x)")
+        await connection.commit()
+        assert {file.stat().st_mode & 0o777 for file in tmp_path.iterdir()} == {0o600}
+    await engine.dispose()
