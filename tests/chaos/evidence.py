@@ -18,8 +18,17 @@ import nats
 from nats.aio.client import Client
 from nats.js import JetStreamContext
 from nats.js.api import AckPolicy, ConsumerConfig, DeliverPolicy
+from nats.js.errors import (
+    APIError,
+    BadObjectMetaError,
+    DigestMismatchError,
+    ObjectDeletedError,
+    ObjectNotFoundError,
+)
+from nats.js.object_store import ObjectStore
 
 _READ_SECONDS = 60.0
+_TOO_MANY_CONSUMERS = 10026
 _LINK = re.compile(r"https://leads\.firm\.example\.org/leads/([0-9a-f-]{36})")
 
 Table = list[tuple[Any, ...]]
@@ -141,15 +150,33 @@ async def read_resumes(
 
     async def one(name: str) -> tuple[int, str] | None:
         async with turn:
-            try:
-                async with asyncio.timeout(10):
-                    content = (await store.get(name)).data or b""
-            except (nats.js.errors.Error, TimeoutError):
-                return None
-        return len(content), hashlib.sha256(content).hexdigest()
+            content = await _object(store, name)
+        return None if content is None else (len(content), hashlib.sha256(content).hexdigest())
 
     each = list(names)
     return dict(zip(each, await asyncio.gather(*map(one, each)), strict=True))
+
+
+async def _object(store: ObjectStore, name: str) -> bytes | None:
+    """An object's content; None when it is not there, or not whole, or not what it was.
+
+    Raises:
+        APIError: it cannot be told.
+    """
+    for patience in (True, True, False):
+        try:
+            async with asyncio.timeout(10):
+                return (await store.get(name)).data or b""
+        except (ObjectNotFoundError, ObjectDeletedError, BadObjectMetaError, DigestMismatchError):
+            return None
+        except TimeoutError:
+            continue  # without all of its pieces, nats-py waits for ever
+        except APIError as error:
+            # Each get leaves a consumer behind for some seconds; a server has room for a thousand.
+            if error.err_code != _TOO_MANY_CONSUMERS or not patience:
+                raise
+            await asyncio.sleep(10)
+    return None
 
 
 async def read_inbox(url: str, token: str, position: int) -> dict[str, Any]:
