@@ -112,7 +112,10 @@ async def _redrive(
         if refused:
             raise broker.Refused("\n".join(refused) + ". Nothing was redriven.")
     else:
-        chosen = [one for one in _of(consumer, await letters.find_all()) if why_not(one) is None]
+        found = _of(consumer, await letters.find_all())
+        chosen = [letter for letter in found if why_not(letter) is None]
+        if rest := len(found) - len(chosen):
+            _say(f"{rest} letters cannot be redriven; naming one tells why.")
     return await ask_and_wait(letters, [letter.id for letter in chosen], wait)
 
 

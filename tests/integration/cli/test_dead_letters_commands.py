@@ -203,6 +203,12 @@ async def test_what_cannot_be_redriven_is_said_in_words(
     assert await messages_in(log, "dead.redrive.>") == 0
     code, said = await leadlog("dead-letters", "show", "projection.1", **server)
     assert "no event" in said
+    code, said = await leadlog(
+        "dead-letters", "redrive", "--all", "--consumer", "projection", **server
+    )
+    assert code == 0
+    assert "1 letters cannot be redriven" in said
+    assert "There is nothing to redrive" in said
     code, said = await leadlog("dead-letters", "show", "no.such", **server)
     assert (code, "There is no dead letter 'no.such'" in said) == (1, True)
     code, said = await leadlog("dead-letters", "redrive", **server)
