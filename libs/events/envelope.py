@@ -15,6 +15,7 @@ from libs.events.subjects import InvalidSubject, Part, parse_subject
 from libs.events.upcast import UnknownEvent, read_event
 
 SCHEMA_PREFIX: Final = "urn:leadlog:event:"
+_UUID_LENGTH: Final = 36
 MSG_ID: Final = "Nats-Msg-Id"
 _NEEDED: Final = ("ce-type", "ce-dataschema", "ce-id", "ce-time")
 
@@ -133,7 +134,7 @@ def decode(
             part=part,
             position=position,
             causation_id=_uuid(headers.get("ce-causationid")),
-            correlation_id=_uuid(headers.get("ce-correlationid")),
+            correlation_id=_correlation(headers.get("ce-correlationid"), lead_id, subject),
             traceparent=headers.get("traceparent"),
         )
     except (UnknownEvent, Undecodable):
@@ -165,3 +166,8 @@ def _time(text: str) -> datetime:
 
 def _uuid(text: str | None) -> UUID | None:
     return UUID(text) if text else None
+
+
+def _correlation(text: str | None, lead_id: UUID, subject: str) -> UUID | None:
+    # Nearly always the lead itself: then the UUID of its subject, already made, is taken.
+    return lead_id if text and text in subject and len(text) == _UUID_LENGTH else _uuid(text)

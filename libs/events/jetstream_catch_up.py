@@ -22,7 +22,7 @@ from libs.events.dead_letters import DeadLetters
 from libs.events.envelope import RecordedEvent, Undecodable, decode
 from libs.events.jetstream_pull import Pull, Pulled, Refused
 from libs.events.store import Batch
-from libs.events.subjects import STREAM, Part, filters_of
+from libs.events.subjects import STREAM, STREAM_SUBJECT, Part
 from libs.events.upcast import UnknownEvent
 
 Skip = Callable[[str, int, str], None]
@@ -58,7 +58,7 @@ async def catch_up(
     batch_size: int,
 ) -> AsyncGenerator[Batch, None]:
     """See ``EventStore.catch_up``."""
-    reader = _Reader(js, dead_letters, skip, filters_of(parts), after, batch_size)
+    reader = _Reader(js, dead_letters, skip, parts, after, batch_size)
     while True:
         try:
             consumer = await reader.open()
@@ -84,27 +84,27 @@ class _Reader:
         js: JetStreamContext,
         dead_letters: DeadLetters,
         skip: Skip,
-        filters: list[str],
+        parts: Collection[Part] | None,
         after: int,
         batch_size: int,
     ) -> None:
         self._js = js
         self._dead_letters = dead_letters
         self._skip = skip
-        self._filters = filters
+        unwanted = set(Part) - set(parts or Part)
+        self._passed_over = tuple(f".{part.value}" for part in unwanted)
         self._batch_size = batch_size
         self.position = after
 
     async def open(self) -> _Consumer:
         name = f"catchup-{uuid4().hex}"
-        one = self._filters[0] if len(self._filters) == 1 else None
         config = ConsumerConfig(
             name=name,
             deliver_policy=DeliverPolicy.BY_START_SEQUENCE,
             opt_start_seq=self.position + 1,
             ack_policy=AckPolicy.NONE,
-            filter_subject=one,
-            filter_subjects=None if one else self._filters,
+            # Every part, also when some are wanted only: the position moves on with each message.
+            filter_subject=STREAM_SUBJECT,
             mem_storage=True,
             num_replicas=1,
             inactive_threshold=_INACTIVE_SECONDS,
@@ -177,6 +177,8 @@ class _Reader:
         return Batch(tuple(events), self.position, caught_up=consumer.pending == 0)
 
     async def _read(self, message: Pulled) -> RecordedEvent | None:
+        if message.subject.endswith(self._passed_over):
+            return None
         headers, position = message.headers, message.position
         try:
             return decode(message.subject, headers, message.payload, position)

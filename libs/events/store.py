@@ -139,7 +139,10 @@ class EventStore(Protocol):
     def catch_up(
         self, *, after: int, parts: Collection[Part] | None = None, batch_size: int = 1000
     ) -> AsyncGenerator[Batch, None]:
-        """Every event after a position, in order, and then each new one, without end."""
+        """Every event after a position, in order, and then each new one, without end.
+
+        With ``parts``, events of others are passed over unread; positions count them all.
+        """
         ...
 
     async def consume(

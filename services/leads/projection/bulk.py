@@ -58,6 +58,7 @@ class BulkWriter:
 
     def __init__(self, path: Path, meta: Meta) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch(mode=0o600)  # it holds everybody's names and addresses
         self._path = path
         self._meta = meta
         self._waiting: list[Row] = []

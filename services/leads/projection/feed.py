@@ -16,7 +16,7 @@ from nats.js import JetStreamContext
 from libs.chassis.errors import StoreUnavailable
 from libs.chassis.nats_client import QuickClient
 from libs.events.jetstream import JetStreamEventStore
-from services.leads.projection.rows import Changes, changes_of
+from services.leads.projection.rows import PARTS, Changes, changes_of
 from services.leads.settings import LeadsSettings
 
 _BATCH: Final = 4000
@@ -109,7 +109,8 @@ def _feed(settings: LeadsSettings, connection: Connection) -> None:
 async def _read(settings: LeadsSettings, connection: Connection) -> None:
     async with connected(settings) as js:
         store = JetStreamEventStore(js)
-        async with aclosing(store.catch_up(after=0, batch_size=_BATCH)) as batches:
+        reading = store.catch_up(after=0, parts=PARTS, batch_size=_BATCH)
+        async with aclosing(reading) as batches:
             sending = asyncio.create_task(asyncio.sleep(0))
             async for batch in batches:
                 fed = Fed(changes_of(batch.events), batch.position, batch.caught_up)

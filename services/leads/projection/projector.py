@@ -14,7 +14,7 @@ from libs.events import Batch, EventStore
 from services.leads.projection import database, switch
 from services.leads.projection.database import Meta, open_engine
 from services.leads.projection.gate import PositionGate
-from services.leads.projection.rows import changes_of
+from services.leads.projection.rows import PARTS, changes_of
 from services.leads.projection.schema import schema_fingerprint
 from services.leads.projection.stream import IdentityReader, StreamIdentity
 from services.leads.projection.switch import Readers
@@ -101,7 +101,9 @@ class Projector:
         loop = asyncio.get_running_loop()
         check_at = loop.time() + self._check_seconds
         async with (
-            aclosing(self._store.catch_up(after=meta.position, batch_size=_BATCH)) as batches,
+            aclosing(
+                self._store.catch_up(after=meta.position, parts=PARTS, batch_size=_BATCH)
+            ) as batches,
             self._readers.engine.connect() as connection,
         ):
             async for batch in batches:

@@ -5,12 +5,15 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
-from libs.events import LeadReachedOut, LeadSubmitted, RecordedEvent
+from libs.events import LeadReachedOut, LeadSubmitted, Part, RecordedEvent
 from services.leads.lead import Status
 from services.leads.text import email_key, fold
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND: Final = timedelta(microseconds=1)
+
+PARTS: Final = frozenset({Part.SUBMISSION, Part.HANDLING})
+"""Whose events show in a row; mails are seen in a lead's history, which is read from the log."""
 
 Row = dict[str, Any]
 

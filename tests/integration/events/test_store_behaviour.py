@@ -187,6 +187,17 @@ async def test_only_the_parts_asked_for_arrive(store: EventStore) -> None:
     assert [event.part for event in batch.events] == [Part.HANDLING]
 
 
+async def test_the_position_moves_over_parts_that_are_not_asked_for(store: EventStore) -> None:
+    lead = new_id()
+    await store.append(lead, Part.HANDLING, [reached_out()], expected=0)
+    await store.append(lead, Part.SUBMISSION, [new()], expected=0)
+    async with asyncio.timeout(20), aclosing(store.catch_up(after=0, parts={Part.HANDLING})) as s:
+        async for batch in s:
+            if batch.caught_up and batch.position:
+                break
+    assert batch.position == await store.last_position() == 2
+
+
 class Consumers:
     """Runs consumers in the background and stops them at the end."""
 
