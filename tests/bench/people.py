@@ -92,6 +92,12 @@ class People:
             if self._random.random() < 0.7:
                 yield self.contact(waiting.pop(self._random.randrange(len(waiting))))
 
+    def register(self, leads: int) -> Iterator[tuple[UUID, NewEvent]]:
+        """Each lead's submission and, for 7 in 10, a contact: no mails."""
+        for lead_id, new in self.events(leads):
+            if not isinstance(new.event, NotificationSent):
+                yield lead_id, new
+
     def contact(self, lead_id: UUID) -> tuple[UUID, NewEvent]:
         """An attorney's call."""
         event = LeadReachedOut(channel=Channel.PHONE, note="Left a message.")
