@@ -16,15 +16,18 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from tests.bench import plots
+from tests.bench import pages, plots
 from tests.bench.figures import Figure, Report
+from tests.bench.processes import AGAINST
 
 ROOT = Path(__file__).resolve().parents[2]
-BENCHMARKS = ("submit", "visible", "mails")
+BENCHMARKS = ("submit", "visible", "mails", "read_model")
 
 
 def main() -> None:
     options = _options()
+    if options.against:
+        os.environ[AGAINST] = options.against
     console = Console()
     reports = []
     started = datetime.now(UTC)
@@ -38,10 +41,12 @@ def main() -> None:
             report: Report = asyncio.run(module.run(Path(folder), quick=options.quick))
         console.print(_table(report))
         reports.append(report)
+    run = _run(started, before, quick=options.quick)
     if options.plots:
-        for drawn in plots.write(reports, ROOT / "docs" / "bench"):
-            console.print(f"Drawn: {drawn.relative_to(ROOT)}")
-    path = _write(reports, started, before, quick=options.quick)
+        docs = ROOT / "docs" / "bench"
+        drawn = plots.write(reports, docs) + [pages.write(one, run, docs) for one in reports]
+        console.print(f"Drawn: {', '.join(str(path.relative_to(ROOT)) for path in drawn)}")
+    path = _write(run, reports, started)
     console.print(f"Load average before: {before[0]:.1f}. Written to {path.relative_to(ROOT)}.")
 
 
@@ -49,7 +54,10 @@ def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="make bench ARGS=...", description=__doc__)
     parser.add_argument("--quick", action="store_true", help="about a minute, less exact")
     parser.add_argument("--only", action="append", choices=BENCHMARKS, help="only this one")
-    parser.add_argument("--plots", action="store_true", help="draw docs/bench/*.svg anew")
+    parser.add_argument("--plots", action="store_true", help="write docs/bench anew")
+    parser.add_argument(
+        "--against", help="another checkout, to measure its intake and notifier in turns with ours"
+    )
     parser.add_argument("--folder", help="where data goes meanwhile; its disk is what is measured")
     return parser.parse_args()
 
@@ -63,16 +71,14 @@ def _table(report: Report) -> Table:
 
 
 def _shown(figure: Figure) -> str:
-    text = f"{figure.value:,.{0 if abs(figure.value) >= 100 else 2}f} {figure.unit}"
     if figure.goal is None:
-        return text
-    return f"[green]{text}[/]" if figure.goal.met_by(figure.value) else f"[red]{text}[/]"
+        return figure.shown
+    return f"[{'green' if figure.goal.met_by(figure.value) else 'red'}]{figure.shown}[/]"
 
 
-def _write(
-    reports: list[Report], started: datetime, load: tuple[float, float, float], *, quick: bool
-) -> Path:
-    document = {
+def _run(started: datetime, load: tuple[float, float, float], *, quick: bool) -> dict[str, object]:
+    """Where and when the figures were measured."""
+    return {
         "started": started.isoformat(timespec="seconds"),
         "quick": quick,
         "commit": _git("rev-parse", "--short", "HEAD"),
@@ -80,8 +86,11 @@ def _write(
         "machine": f"{platform.machine()}, {os.cpu_count()} processors, {platform.release()}",
         "load_average_before": load,
         "load_average_after": os.getloadavg(),
-        "reports": [asdict(report) for report in reports],
     }
+
+
+def _write(run: dict[str, object], reports: list[Report], started: datetime) -> Path:
+    document = {**run, "reports": [asdict(report) for report in reports]}
     path = ROOT / "var" / "bench" / f"{started:%Y%m%dT%H%M%SZ}.json"
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps(document, indent=1, ensure_ascii=False))

@@ -30,6 +30,11 @@ class Figure:
     goal: Goal | None = None
     note: str = ""
 
+    @property
+    def shown(self) -> str:
+        """The value as a person reads it."""
+        return f"{self.value:,.{0 if abs(self.value) >= 100 else 2}f} {self.unit}"
+
 
 @dataclass
 class Report:

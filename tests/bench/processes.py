@@ -17,6 +17,7 @@ from tests.bench.load import Result, Spec
 from tests.support.nats import NatsServer, free_port, provisioned, start_nats_server
 
 _TICKS = os.sysconf("SC_CLK_TCK")
+AGAINST = "BENCH_AGAINST"
 ATTORNEY = "attorney@firm.example.org"
 
 
@@ -28,15 +29,18 @@ def cpu_seconds(pid: int) -> float:
 
 @asynccontextmanager
 async def process(
-    log: Path, *arguments: str, environment: dict[str, str] | None = None
+    log: Path,
+    *arguments: str,
+    environment: dict[str, str] | None = None,
+    checkout: Path | None = None,
 ) -> AsyncIterator[int]:
-    """A Python program as a process; its id."""
+    """A Python program as a process, of another checkout if one is named; its id."""
     clean = {name: value for name, value in os.environ.items() if not name.startswith("LEADLOG_")}
     log.parent.mkdir(parents=True, exist_ok=True)
     with log.open("wb") as output:
         started = await asyncio.create_subprocess_exec(
             sys.executable, *arguments,
-            env={**clean, **(environment or {})}, stdout=output, stderr=output,
+            env={**clean, **(environment or {})}, stdout=output, stderr=output, cwd=checkout,
         )  # fmt: skip
         try:
             yield started.pid
@@ -153,7 +157,11 @@ async def broker(folder: Path) -> AsyncIterator[NatsServer]:
 
 @asynccontextmanager
 async def service(
-    name: str, nats: NatsServer, folder: Path, **settings: object
+    name: str,
+    nats: NatsServer,
+    folder: Path,
+    checkout: Path | None = None,
+    **settings: object,
 ) -> AsyncIterator[Service]:
     """One service as a process, ready."""
     port = free_port()
@@ -166,9 +174,16 @@ async def service(
         **{f"LEADLOG_{name.upper()}_{key.upper()}": str(value) for key, value in settings.items()},
     }
     arguments = ("-m", f"services.{name}")
-    async with process(folder / f"{name}.log", *arguments, environment=environment) as pid:
+    log = folder / f"{name}.log"
+    async with process(log, *arguments, environment=environment, checkout=checkout) as pid:
         await until_open(port, "/readyz")
         yield Service(port, pid)
+
+
+def other_checkout() -> Path | None:
+    """The checkout named by ``--against``: the state before a change, say."""
+    named = os.environ.get(AGAINST)
+    return Path(named).resolve() if named else None
 
 
 def mail_settings(smtp_port: int) -> dict[str, object]:

@@ -18,12 +18,14 @@ from tests.bench.processes import (
     cpu_seconds,
     generate,
     monolith,
+    other_checkout,
     service,
     sink,
 )
 
 CONNECTIONS = 32
 LEADLOG, KEYED = "Leadlog, durable", "Leadlog, with Idempotency-Key"
+OTHER = "Leadlog, the other checkout"
 MONOLITH, SILENT = "monolith, volatile", "monolith, no mail"
 
 
@@ -105,12 +107,19 @@ async def systems(folder: Path) -> AsyncIterator[list[System]]:
         loud = await stack.enter_async_context(monolith(folder, mails.port))
         silent = await stack.enter_async_context(monolith(folder / "silent", 0))
         assert nats.process is not None
-        yield [
+        compared = [
             System(LEADLOG, intake, (nats.process.pid,)),
             System(MONOLITH, loud, (mails.pid,)),
             System(SILENT, silent),
             System(KEYED, intake, (nats.process.pid,), key=True),
         ]
+        if (checkout := other_checkout()) is not None:
+            away = folder / "other"
+            own = await stack.enter_async_context(broker(away))
+            other = await stack.enter_async_context(service("intake", own, away, checkout))
+            assert own.process is not None
+            compared.append(System(OTHER, other, (own.process.pid,)))
+        yield compared
 
 
 def _report(report: Report, size: int, systems: list[System], alone: dict[str, Result]) -> None:
@@ -126,6 +135,8 @@ def _report(report: Report, size: int, systems: list[System], alone: dict[str, R
         report.add(f"{label}: {one.name}, processor of the serving process", ours, "µs")
         report.add(f"{label}: {one.name}, of nats-server or mail sink", others, "µs")
         report.add(f"{label}: {one.name}, of the load generator", load, "µs")
-    for other in (MONOLITH, SILENT):
+    for other in (MONOLITH, SILENT, OTHER):
+        if other not in rates:
+            continue
         goal = Goal("least", 1.0) if other == MONOLITH else None
         report.add(f"{label}: Leadlog ÷ {other}", rates[LEADLOG] / rates[other], "x", goal)

@@ -11,7 +11,7 @@ import pytest
 from services.intake.form import Form
 from services.intake.form_reader import FormReader, boundary_of
 from services.intake.limits import FormLimits
-from tests.bench import plots, sink
+from tests.bench import pages, plots, sink
 from tests.bench.figures import QUANTILES, Goal, Report, percentile
 from tests.bench.load import Connection, Request, Spec, address, header, resume_of
 from tests.support.nats import free_port
@@ -109,3 +109,13 @@ def test_plots_are_well_formed_and_described() -> None:
         described = root.find("{http://www.w3.org/2000/svg}desc")
         assert described is not None
         assert "one" in (described.text or "")
+
+
+def test_a_page_says_what_was_measured_where_and_whether_it_is_enough() -> None:
+    report = Report("mails", "Mails")
+    report.add("mails", 1234.0, "/s", Goal("least", 800))
+    report.add("time", 30.0, "ms", Goal("most", 25))
+    text = pages.page(report, {"commit": "abc", "quick": False, "load_average_before": (1.26, 2.0)})
+    assert "commit: abc; quick: no; load average before: 1.3, 2.0." in text
+    assert "| mails | 1,234 /s | ≥ 800 | yes |" in text
+    assert "| time | 30.00 ms | ≤ 25 | no |" in text
