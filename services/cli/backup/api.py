@@ -5,19 +5,28 @@ way; a restore is a request for each chunk (ADR-67 of the NATS architecture note
 the format that servers from 2.15 on write).
 """
 
+import asyncio
 import json
 from collections.abc import AsyncIterator, Iterable
 from dataclasses import dataclass
+from time import monotonic
 from typing import Any, Final
 
 import nats.errors
 from nats.aio.client import Client
 from nats.aio.msg import Msg
-from nats.js.errors import APIError
+from nats.js import JetStreamContext
+from nats.js.api import StreamInfo
+from nats.js.errors import APIError, ServiceUnavailableError
+
+from libs.chassis.jetstream import with_retries
 
 CHUNK: Final = 128 * 1024
 """Bytes; must be well below the server's max_payload."""
 _ANSWER_SECONDS: Final = 30.0
+_LEADERLESS_SECONDS: Final = 20.0
+"""A cluster may take 4 to 9 seconds to find a leader."""
+_PAUSE_SECONDS: Final = 0.2
 _CHUNK_SECONDS: Final = 60.0
 _END_SECONDS: Final = 600.0
 """A cluster answers when every replica has the stream."""
@@ -100,23 +109,46 @@ async def put_back(
     request = {"config": config, "state": state}
     begun = await _ask(client, f"$JS.API.STREAM.RESTORE.{stream}", request)
     target = str(begun["deliver_subject"])
-    for chunk in chunks:
-        reply = await _request(client, target, chunk, _CHUNK_SECONDS)
-        if reply.data:
-            return _parsed(reply.data)
-    return _parsed((await _request(client, target, b"", _END_SECONDS)).data)
+    try:
+        for chunk in chunks:
+            reply = await _request(client, target, chunk, _CHUNK_SECONDS)
+            if reply.data:
+                return _parsed(reply.data)
+        return _parsed((await _request(client, target, b"", _END_SECONDS)).data)
+    except nats.errors.NoRespondersError:
+        raise SnapshotFailed("the server has given the restore up") from None
+
+
+async def info_of(js: JetStreamContext, stream: str) -> StreamInfo:
+    """A stream's configuration and state, also from a cluster that looks for a leader.
+
+    Raises:
+        NotFoundError: there is no such stream.
+        StoreUnavailable: nobody answers.
+    """
+
+    async def attempt() -> StreamInfo:
+        return await js.stream_info(stream)
+
+    return await with_retries(js._nc, attempt, deadline=_LEADERLESS_SECONDS)  # noqa: SLF001
 
 
 async def _ask(client: Client, subject: str, request: dict[str, Any]) -> dict[str, Any]:
-    message = await _request(client, subject, json.dumps(request).encode(), _ANSWER_SECONDS)
-    return _parsed(message.data)
+    """Send a first request, again while a cluster has no leader for it."""
+    end = monotonic() + _LEADERLESS_SECONDS
+    while True:
+        try:
+            data = json.dumps(request).encode()
+            return _parsed((await _request(client, subject, data, _ANSWER_SECONDS)).data)
+        except (nats.errors.NoRespondersError, ServiceUnavailableError):
+            if monotonic() > end:
+                raise SnapshotFailed("JetStream is not available") from None
+        await asyncio.sleep(_PAUSE_SECONDS)
 
 
 async def _request(client: Client, subject: str, data: bytes, seconds: float) -> Msg:
     try:
         return await client.request(subject, data, timeout=seconds)
-    except nats.errors.NoRespondersError:
-        raise SnapshotFailed("JetStream is not available, or this user may not do that") from None
     except TimeoutError:
         raise SnapshotFailed(f"the server has not answered for {seconds:.0f} seconds") from None
 

@@ -9,7 +9,7 @@ from nats.js import JetStreamContext
 from nats.js.errors import APIError, NotFoundError
 
 from libs.events.letter_store import Letters
-from services.cli.backup.api import CHUNK, put_back
+from services.cli.backup.api import CHUNK, info_of, put_back
 from services.cli.backup.archive import ArchiveReader
 from services.cli.backup.manifest import LOG, Part
 
@@ -93,7 +93,7 @@ class Restore:
 
     async def _exists(self, name: str) -> bool:
         try:
-            await self._js.stream_info(name)
+            await info_of(self._js, name)
         except NotFoundError:
             return False
         return True
@@ -123,7 +123,7 @@ class Restore:
 
     async def _check(self, part: Part) -> int:
         """Compare a restored stream with the manifest; how many messages it holds."""
-        state = (await self._js.stream_info(part.stream)).state
+        state = (await info_of(self._js, part.stream)).state
         if state.last_seq != part.last:
             raise NotAsBackedUp(f"{part.stream} ends at {state.last_seq} instead of {part.last}")
         # What has outlived its time in the meantime is not restored.

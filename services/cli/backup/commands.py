@@ -24,6 +24,7 @@ from rich.progress import (
     TransferSpeedColumn,
 )
 
+from libs.chassis.errors import StoreUnavailable
 from libs.events.topology import missing
 from services.cli import broker
 from services.cli.accounts import Data
@@ -37,6 +38,14 @@ from services.cli.verify import examine
 
 _REPLICAS: Final = (1, 3, 5)
 _SHOWN: Final = 3
+_FAULTS: Final = (
+    SnapshotFailed,
+    NotAsBackedUp,
+    BadBackup,
+    StoreUnavailable,
+    APIError,
+    nats.errors.Error,
+)
 _console = Console()
 
 
@@ -222,7 +231,7 @@ async def or_cleaned_up(restoring: Restore) -> Restored:
     except asyncio.CancelledError:  # Ctrl-C
         await restoring.clean_up()
         raise
-    except (SnapshotFailed, NotAsBackedUp, BadBackup, APIError, nats.errors.Error) as error:
+    except _FAULTS as error:
         reason = (error.description if isinstance(error, APIError) else "") or str(error)
         hint = " Try --replicas 1." if "replicas" in reason else ""
         left = await restoring.clean_up()

@@ -10,7 +10,7 @@ from nats.js import JetStreamContext
 
 from libs import __version__
 from libs.events.topology import declared
-from services.cli.backup.api import take
+from services.cli.backup.api import info_of, take
 from services.cli.backup.archive import ArchiveWriter, Member
 from services.cli.backup.manifest import FORMAT, Manifest, Part, order_of
 
@@ -87,7 +87,7 @@ async def _take(js: JetStreamContext, name: str, member: Member, on_progress: On
     async for chunk in snapshot.chunks:
         member.write(chunk)
         on_progress(name, len(chunk))
-    after = (await js.stream_info(name)).state
+    after = (await info_of(js, name)).state
     added = after.last_seq - int(snapshot.state["last_seq"])
     removed = int(snapshot.state["messages"]) + added - after.messages
     return Part(
