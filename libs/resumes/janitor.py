@@ -16,6 +16,7 @@ from libs.events import EventStore, LeadSubmitted, Part
 from libs.resumes.store import ResumeStore, StoredObject
 
 _POSITION_KEY: Final = "janitor.position"
+_LOG_KEY: Final = "janitor.log"
 _log = structlog.get_logger(__name__)
 
 
@@ -44,8 +45,9 @@ async def sweep(
     Raises:
         StoreUnavailable: some part did not answer; the next sweep begins where this one did.
     """
-    entry = await settings.get(_POSITION_KEY)
-    after = int(entry.value) if entry else 0
+    if not await _log_is_whole(events, settings):
+        return 0
+    after = await _number(settings, _POSITION_KEY)
     found, position = await resumes.stored(after=after, until=now - grace)
     orphans = [stored for stored in found if not await _referred_to(events, stored)]
     for orphan in orphans:
@@ -54,6 +56,27 @@ async def sweep(
     if position > after:
         await settings.put(_POSITION_KEY, str(position).encode())
     return len(orphans)
+
+
+async def _log_is_whole(events: EventStore, settings: Bucket) -> bool:
+    """Whether the log is at least as long as it was; a lost log would make all orphans.
+
+    nats-server 2.15.1 starts with an empty stream when the first record of its block file is
+    damaged (tried).
+    """
+    seen, last = await _number(settings, _LOG_KEY), await events.last_position()
+    if last < seen or last == 0:
+        if seen:
+            _log.error("the log is shorter than it was; no resume is erased", was=seen, now=last)
+        return False
+    if last > seen:
+        await settings.put(_LOG_KEY, str(last).encode())
+    return True
+
+
+async def _number(settings: Bucket, key: str) -> int:
+    entry = await settings.get(key)
+    return int(entry.value) if entry else 0
 
 
 async def _referred_to(events: EventStore, stored: StoredObject) -> bool:

@@ -17,6 +17,7 @@ from libs.events.model import ResumeRef
 from libs.events.subjects import parse_subject
 from libs.events.verify import Finding, LogCheck, readable, resume_fault
 from libs.resumes import JetStreamResumeStore, ResumeDamaged, ResumeMissing
+from libs.resumes.jetstream import BUCKET
 from services.cli import broker
 from services.cli.accounts import Data
 
@@ -109,8 +110,14 @@ async def examine(
             report.findings += await _resume(store, message, resume)
         on_progress(message.sequence, last)
     report.findings += check.end(last)
+    if not last and await _holds_resumes(js):
+        report.findings.append(Finding(0, None, "is missing: there are resumes and no log at all"))
     report.events, report.leads, report.digest = check.events, check.leads, check.digest
     return report
+
+
+async def _holds_resumes(js: JetStreamContext) -> bool:
+    return (await js.stream_info(f"OBJ_{BUCKET}")).state.messages > 0
 
 
 async def _messages(js: JetStreamContext, last: int) -> AsyncIterator[StoredMessage]:

@@ -130,6 +130,18 @@ async def test_a_missing_and_a_changed_resume_are_named(js: JetStreamContext) ->
     assert whole.positions["submitted"] not in await found(js)
 
 
+async def test_a_log_that_is_gone_while_its_resumes_are_there_is_named(
+    js: JetStreamContext,
+) -> None:
+    assert await found(js) == set()
+    await make_lead(js)
+    info = await js.stream_info("LEADS")
+    await js.delete_stream("LEADS")
+    await js.add_stream(info.config)
+    [finding] = (await examine(js)).findings
+    assert "no log at all" in finding.text
+
+
 async def test_what_is_no_event_is_named(js: JetStreamContext) -> None:
     await make_lead(js)
     ack = await js.publish(f"leads.{new_id()}.mail", b"no event")

@@ -99,6 +99,24 @@ async def test_the_janitor_erases_orphans_and_keeps_what_a_lead_refers_to(
     assert f"$O.RESUMES.C.{half}" not in (state.subjects or {})
 
 
+async def test_the_janitor_erases_nothing_when_the_log_was_lost(js: JetStreamContext) -> None:
+    resumes, events = JetStreamResumeStore(js), JetStreamEventStore(js)
+    lead, now, settings = new_id(), datetime.now(UTC), Bucket(js, "SETTINGS")
+    kept = await resumes.put(lead, [b"abc"], size=3, sha256=sha256(b"abc"))
+    await events.append(lead, Part.SUBMISSION, [submitted(kept)], expected=0)
+    await events.append(new_id(), Part.SUBMISSION, [submitted("other")], expected=0)
+    assert await sweep(resumes, events, settings, now=now, grace=HOUR) == 0
+    info = await js.stream_info("LEADS")
+    for _ in range(2):  # an empty log, then one that has begun anew
+        await js.delete_stream("LEADS")
+        await js.add_stream(info.config)
+        assert await sweep(resumes, events, settings, now=now + 2 * HOUR, grace=HOUR) == 0
+        assert await read(resumes, kept) == b"abc"
+    await events.append(new_id(), Part.SUBMISSION, [submitted("other")], expected=0)
+    assert await sweep(resumes, events, settings, now=now + 2 * HOUR, grace=HOUR) == 0
+    assert await read(resumes, kept) == b"abc"
+
+
 async def test_the_janitor_keeps_what_a_submission_it_cannot_read_may_refer_to(
     js: JetStreamContext,
 ) -> None:
