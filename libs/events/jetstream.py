@@ -3,6 +3,7 @@
 import asyncio
 from collections import Counter
 from collections.abc import AsyncGenerator, Collection, Sequence
+from time import monotonic
 from typing import Final
 from uuid import UUID, uuid4
 
@@ -10,6 +11,7 @@ import structlog
 from nats.js import JetStreamContext
 from nats.js.errors import NotFoundError
 
+from libs.chassis.errors import StoreUnavailable
 from libs.chassis.group_commit import GroupCommit
 from libs.chassis.jetstream import (
     ATTEMPT_SECONDS,
@@ -43,6 +45,7 @@ from libs.events.upcast import UnknownEvent
 _EXPECTED: Final = "Nats-Expected-Last-Subject-Sequence"
 _ROOT: Final = 0
 """Where ``Tips`` keeps the hash of a lead's submission, whatever its position."""
+_LAG_SECONDS: Final = 0.05
 _EXPECTED_SUBJECT: Final = "Nats-Expected-Last-Subject-Sequence-Subject"
 _log = structlog.get_logger(__name__)
 
@@ -160,9 +163,7 @@ class JetStreamEventStore:
 
     async def load(self, lead_id: UUID) -> History:
         """See ``EventStore.load``."""
-        messages = await get_batch(
-            self._client, STREAM, _lead_filter(lead_id), deadline=self._deadline
-        )
+        messages = await self._messages_of(lead_id)
         lasts: dict[Part, int] = {}
         events = []
         for message in messages:
@@ -177,6 +178,21 @@ class JetStreamEventStore:
             if (recorded := self._decoded(message)) is not None:
                 events.append(recorded)
         return History(tuple(events), lasts)
+
+    async def _messages_of(self, lead_id: UUID) -> list[StoredMessage]:
+        """All messages of a lead; that there are none is believed only if the leader says so.
+
+        Any replica answers the first question, also one that lags or is cut off: what it does
+        not know yet must not be called unknown, and its resume not an orphan.
+        """
+        subject, end = _lead_filter(lead_id), monotonic() + self._deadline
+        while True:
+            messages = await get_batch(self._client, STREAM, subject, deadline=self._deadline)
+            if messages or await self._next(subject, 1) is None:
+                return messages
+            if monotonic() > end:
+                raise StoreUnavailable("the replica that answers lags behind the log")
+            await asyncio.sleep(_LAG_SECONDS)
 
     def _decoded(self, message: StoredMessage) -> RecordedEvent | None:
         try:
