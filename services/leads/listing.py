@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Select, func, select, text, tuple_
+from sqlalchemy import ColumnElement, Select, func, literal_column, select, text, tuple_
 
 from services.leads import cursors
 from services.leads.models import LeadQuery
@@ -17,7 +17,6 @@ _SORT_COLUMNS: Final[dict[str, Any]] = {
     "last_name": leads.c.last_name_key,
     "email": leads.c.email_key,
 }
-_INDEX_NAMES: Final = {"submitted_at": "time", "last_name": "last_name", "email": "email"}
 _AMONG: Final = "position IN (SELECT value FROM json_each(:positions))"
 
 Condition = ColumnElement[bool]
@@ -51,7 +50,6 @@ class Listing:
         self.fingerprint = cursors.fingerprint(
             query.model_dump(mode="json", exclude={"limit", "cursor"})
         )
-        self._index = f"leads_by_{'status_and_' if query.status else ''}{_INDEX_NAMES[name]}"
         self._after = self._place_after()
 
     def by_words(self, most: int) -> Select[Any] | None:
@@ -72,7 +70,7 @@ class Listing:
 
     def by_time(self, most: int) -> Select[Any] | None:
         """The same of leads of the wanted time, where the order is not by time anyway."""
-        times = self._times()
+        times = self._times(leads.c.submitted_at)
         if not times or self.column is leads.c.submitted_at:
             return None
         return _counted(select(leads.c.position).where(*self._status(), *times).limit(most))
@@ -82,55 +80,59 @@ class Listing:
         among = text(_AMONG).bindparams(positions=positions)
         few = (
             select(leads.c.position)
-            .where(among, *self._conditions(), *self._from_place())
-            .order_by(*self._order())
+            .where(among, *self._conditions(among=True), *self._from_place(among=True))
+            .order_by(*self._order(among=True))
             .limit(self.limit + 1)
-            .with_hint(leads, "NOT INDEXED", "sqlite")  # by position then, as is wanted
         )
         # In two steps, so that only the page's rows are read whole.
-        return select(leads).where(leads.c.position.in_(few)).order_by(*self._order())
+        return select(leads).where(leads.c.position.in_(few)).order_by(*self._order(among=True))
 
     def walk(self, until: Place | None = None) -> Select[Any]:
         """Select the page by walking along the index of the order, up to a place or its end."""
         conditions = [*self._conditions(), *self._from_place()]
         if until is not None:
             conditions.append(self._beyond(until, backwards=True))
-        return self._along_index(select(leads)).where(*conditions).limit(self.limit + 1)
+        found = select(leads).where(*conditions).order_by(*self._order())
+        return found.limit(self.limit + 1)
 
-    def walk_among_candidates(self) -> Select[Any]:
-        """Select the page by walking to the end, past every lead that cannot have the words."""
-        return self.walk().where(leads.c.position.in_(candidates(self.words)))
+    def walk_among_candidates(self, until: Place | None = None) -> Select[Any]:
+        """The same, past every lead that cannot have the words: each costs next to nothing."""
+        return self.walk(until).where(_off(leads.c.position).in_(candidates(self.words)))
 
     def place_after(self, rows: int) -> Select[Any]:
         """Select the place in the order that many rows further on."""
-        statement = self._along_index(select(self.column, leads.c.position))
-        return statement.where(*self._status(), *self._from_place()).offset(rows).limit(1)
+        conditions = [*self._status(), *self._from_place()]
+        if self.column is leads.c.submitted_at:
+            conditions += self._times(self.column)
+        statement = select(self.column, leads.c.position).where(*conditions)
+        return statement.order_by(*self._order()).offset(rows).limit(1)
 
-    def _along_index(self, statement: Select[Any]) -> Select[Any]:
-        hint = f"INDEXED BY {self._index}"
-        return statement.order_by(*self._order()).with_hint(leads, hint, "sqlite")
-
-    def _order(self) -> Sequence[Any]:
-        columns = (self.column, leads.c.position)
+    def _order(self, *, among: bool = False) -> Sequence[Any]:
+        columns = [_off(self.column) if among else self.column, leads.c.position]
         return [column.desc() for column in columns] if self._descending else columns
 
-    def _conditions(self) -> list[Condition]:
-        found = [*self._status(), *self._times()]
+    def _conditions(self, *, among: bool = False) -> list[Condition]:
+        """All filters; only those that the walked index begins with may choose an index."""
+        time, email = (
+            column if column is self.column and not among else _off(column)
+            for column in (leads.c.submitted_at, leads.c.email_key)
+        )
+        found = [*self._status(among=among), *self._times(time)]
         if self._query.email is not None:
-            found.append(leads.c.email_key == email_key(self._query.email))
+            found.append(email == email_key(self._query.email))
         return found + [has_word(leads.c.search_text, word) for word in self.words]
 
-    def _status(self) -> list[Condition]:
-        status = self._query.status
-        return [] if status is None else [leads.c.status == status.value]
+    def _status(self, *, among: bool = False) -> list[Condition]:
+        status, column = self._query.status, leads.c.status
+        return [] if status is None else [(_off(column) if among else column) == status.value]
 
-    def _times(self) -> list[Condition]:
+    def _times(self, column: ColumnElement[int]) -> list[Condition]:
         start, end = self._query.submitted_from, self._query.submitted_to
         found: list[Condition] = []
         if start is not None:
-            found.append(leads.c.submitted_at >= to_micros(start))
+            found.append(column >= to_micros(start))
         if end is not None:
-            found.append(leads.c.submitted_at <= to_micros(end))
+            found.append(column <= to_micros(end))
         return found
 
     def _place_after(self) -> Place | None:
@@ -140,14 +142,24 @@ class Listing:
         cursor = cursors.decode(self._query.cursor, self.fingerprint, value_type)
         return cursor.value, cursor.position
 
-    def _from_place(self) -> list[Condition]:
-        return [] if self._after is None else [self._beyond(self._after)]
+    def _from_place(self, *, among: bool = False) -> list[Condition]:
+        return [] if self._after is None else [self._beyond(self._after, among=among)]
 
-    def _beyond(self, place: Place, *, backwards: bool = False) -> Condition:
-        here, there = tuple_(self.column, leads.c.position), tuple_(*place)
+    def _beyond(self, place: Place, *, backwards: bool = False, among: bool = False) -> Condition:
+        column = _off(self.column) if among else self.column
+        here, there = tuple_(column, leads.c.position), tuple_(*place)
         if backwards:
             return here >= there if self._descending else here <= there
         return here < there if self._descending else here > there
+
+
+def _off(column: ColumnElement[Any]) -> ColumnElement[Any]:
+    """Return the column as a term that chooses no index: `+x` is x, and no column any more.
+
+    Without it SQLite's planner, which knows nothing of how many rows fit, would at times read
+    all leads of a year to sort them by name.
+    """
+    return literal_column(f"+{column.name}", column.type)
 
 
 def _counted(positions: Any) -> Select[Any]:

@@ -1,6 +1,7 @@
 """Whichever way a page is found, it is the page that going through all leads would give."""
 # ruff: noqa: S311 - made-up leads, the same in every run
 
+import re
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
@@ -9,6 +10,7 @@ from random import Random
 from typing import Any
 
 import pytest
+from sqlalchemy import Select
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from libs.events import RecordedEvent
@@ -51,7 +53,14 @@ LAST = [
     "*",
 ]
 MAILS = ["example.org", "example.net", "b.example"]
-WAYS = [Bounds(), Bounds(0, 0, 3), Bounds(0, 0, 10_000), Bounds(5, 5, 1)]
+WAYS = [
+    Bounds(),
+    Bounds(few=0),
+    Bounds(few=0, glanced=3),
+    Bounds(few=0, glanced=1, walked=9, sorted=5),
+    Bounds(few=5, glanced=1, walked=1),
+    Bounds(few=0, glanced=1, walked=1, sorted=0),
+]
 WORDS = [
     *(
         "a",
@@ -186,23 +195,51 @@ async def test_filters_words_and_orders_go_together(
         assert await world.found(query, bounds) == world.expected(query), query
 
 
+async def plan_of(engine: AsyncEngine, statement: Select[Any]) -> str:
+    sql = statement.compile(engine.sync_engine, compile_kwargs={"literal_binds": True})
+    async with engine.connect() as connection:
+        plan = (await connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {sql}")).all()
+    return " ".join(row[-1] for row in plan)
+
+
+INDEX = {"submitted_at": "time", "last_name": "last_name", "email": "email"}
+FILTERS: list[dict[str, Any]] = [
+    {},
+    {"q": "smith"},
+    {"submitted_from": "2026-03-02"},
+    {"submitted_from": "2026-03-02", "submitted_to": "2026-03-03", "q": "smith a"},
+]
+
+
 @pytest.mark.parametrize("sort", list(Sort))
 @pytest.mark.parametrize("status", [None, "PENDING"])
-@pytest.mark.parametrize("q", [None, "smith"])
-async def test_walks_need_no_sorting(
-    world: World, sort: Sort, status: str | None, q: str | None
+@pytest.mark.parametrize("asked", FILTERS, ids=str)
+async def test_a_walk_goes_along_the_index_of_its_order(
+    world: World, sort: Sort, status: str | None, asked: dict[str, Any]
 ) -> None:
-    first = await queries.page(world.engine, LeadQuery(sort=sort, status=status, limit=1))
-    query = LeadQuery(sort=sort, status=status, q=q, limit=5)
-    later = query if q else query.model_copy(update={"cursor": first[1]})
-    statements = [listing.walk() for listing in (Listing(query), Listing(later))]
-    for statement in statements:
-        sql = statement.compile(world.engine.sync_engine, compile_kwargs={"literal_binds": True})
-        async with world.engine.connect() as connection:
-            plan = (await connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {sql}")).all()
-        text = " ".join(row[-1] for row in plan)
-        assert f"leads_by_{'status_and_' if status else ''}" in text
-        assert "B-TREE" not in text
+    query = LeadQuery(sort=sort, status=status, limit=1, **asked)
+    _, cursor = await queries.page(world.engine, query)
+    index = f"leads_by_{'status_and_' if status else ''}{INDEX[sort.value.removeprefix('-')]}"
+    for page in (query, query.model_copy(update={"cursor": cursor})):
+        listing = Listing(page)
+        walks = [listing.walk(), listing.walk_among_candidates(), listing.place_after(1)]
+        for walk in walks if listing.words else walks[:1]:
+            plan = await plan_of(world.engine, walk)
+            assert re.search(rf"leads USING (COVERING )?INDEX {index}( |$)", plan), plan
+            assert "ORDER BY" not in plan
+
+
+@pytest.mark.parametrize("sort", list(Sort))
+@pytest.mark.parametrize("status", [None, "PENDING"])
+@pytest.mark.parametrize("asked", FILTERS, ids=str)
+async def test_a_few_leads_are_read_by_their_positions(
+    world: World, sort: Sort, status: str | None, asked: dict[str, Any]
+) -> None:
+    listing = Listing(LeadQuery(sort=sort, status=status, **asked))
+    plan = await plan_of(world.engine, listing.among("[1,2,3]"))
+
+    assert "leads_by" not in plan
+    assert plan.count("SEARCH leads USING INTEGER PRIMARY KEY") == 2
 
 
 def test_every_piece_that_is_asked_for_was_taken_in() -> None:
