@@ -7,20 +7,21 @@ those of its HTTP API, one request at a time.
 # ruff: noqa: S311 - nothing here is secret
 
 import asyncio
+import resource
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 from random import Random
-from time import perf_counter
+from time import perf_counter, process_time
 from typing import Any
 
 import aiohttp
 
 from libs.chassis.buckets import Bucket
 from services.leads.auth.accounts import create_account
-from services.leads.rebuild import READING, rebuild
+from services.leads.rebuild import INDEXING, READING, SWITCHING, rebuild
 from services.leads.settings import LeadsSettings
 from tests.bench.event_log import Written, fill
 from tests.bench.figures import Goal, Report
@@ -90,14 +91,26 @@ async def _rebuilt(report: Report, name: str, settings: LeadsSettings) -> None:
     def on_progress(what: str, _done: int, _of: int) -> None:
         first.setdefault(what, perf_counter())
 
-    started = perf_counter()
+    started, writing, reading = perf_counter(), process_time(), _children_seconds()
     events = await rebuild(settings, on_progress)
     seconds = perf_counter() - started
     note = (
-        f"{events:,} events in {seconds:.1f} s; {first[READING] - started:.1f} s of it to start, "
-        f"{perf_counter() - max(first.values()):.1f} s to switch"
+        f"{events:,} events in {seconds:.1f} s: {first[READING] - started:.1f} s to start, "
+        f"{first[INDEXING] - first[READING]:.1f} s reading, "
+        f"{first[SWITCHING] - first[INDEXING]:.1f} s indexes"
     )
     report.add(f"replay: {name}", events / seconds, "/s", REPLAY, note)
+    for what, used in (
+        ("reading", _children_seconds() - reading),
+        ("writing", process_time() - writing),
+    ):
+        report.add(f"replay: {name}, processor of {what}", used / events * 1e6, "µs")
+
+
+def _children_seconds() -> float:
+    """Processor time of ended child processes: the one that reads and decodes is one."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
 
 
 @dataclass
