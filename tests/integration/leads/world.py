@@ -149,9 +149,14 @@ class World:
 
     async def level(self, attorney: Attorney) -> None:
         """Wait until the attorney's replica has seen everything in the log."""
-        position = await self.store.last_position()
-        answer = await attorney.get("/leads?limit=1", {"Leadlog-Position": str(position)})
-        assert answer.status == 200, await answer.text()
+        position = str(await self.store.last_position())
+
+        async def is_level() -> bool:
+            answer = await attorney.get("/leads?limit=1", {"Leadlog-Position": position})
+            assert answer.status in {200, 503}, await answer.text()
+            return bool(answer.status == 200)
+
+        await until(is_level)
 
 
 async def log_in(client: Client, email: str, password: str) -> ClientResponse:
