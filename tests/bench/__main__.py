@@ -21,7 +21,7 @@ from tests.bench.figures import Figure, Report
 from tests.bench.processes import AGAINST
 
 ROOT = Path(__file__).resolve().parents[2]
-BENCHMARKS = ("submit", "visible", "mails", "read_model")
+BENCHMARKS = ("submit", "visible", "mails", "batches", "read_model")
 
 
 def main() -> None:
