@@ -9,15 +9,14 @@ import sqlite3
 from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Final, Self
+from typing import Final, Self
 
 from sqlalchemy import insert
-from sqlalchemy.dialects import sqlite
 from sqlalchemy.schema import CreateIndex, CreateTable
 
-from services.leads.projection.database import INSERT, MARK_REACHED_OUT, META_ID, Meta
+from services.leads.projection.database import INSERT, MARK_REACHED_OUT, META_ID, Meta, written
 from services.leads.projection.rows import Changes, Row
-from services.leads.projection.schema import INDEXES, leads, metadata, projection_meta
+from services.leads.projection.schema import INDEXES, metadata, projection_meta
 from services.leads.projection.search import (
     BULK_DONE,
     BULK_SETTINGS,
@@ -26,7 +25,6 @@ from services.leads.projection.search import (
     search_rows,
 )
 
-_DIALECT: Final = sqlite.dialect(paramstyle="named")
 _PRAGMAS: Final = (
     "PRAGMA journal_mode=OFF",
     "PRAGMA synchronous=OFF",
@@ -35,14 +33,6 @@ _PRAGMAS: Final = (
     "PRAGMA temp_store=MEMORY",
 )
 _ROWS_AT_ONCE: Final = 20_000
-_LATER: Final = frozenset({"reached_out_at", "reached_out_by", "channel", "note"})
-_INSERT: Final = str(
-    INSERT.compile(
-        dialect=_DIALECT,
-        column_keys=[column.name for column in leads.c if column.name not in _LATER],
-    )
-)
-_MARK: Final = str(MARK_REACHED_OUT.compile(dialect=_DIALECT))
 
 OnStep = Callable[[int, int], None]
 """Told how many steps of how many are done."""
@@ -67,7 +57,7 @@ class BulkWriter:
         for pragma in _PRAGMAS:
             self._connection.execute(pragma)
         for table in metadata.sorted_tables:
-            self._connection.execute(_sql(CreateTable(table)))
+            self._connection.execute(written(CreateTable(table)))
         self._connection.execute(CREATE_SEARCH)
         for setting in BULK_SETTINGS:
             self._connection.execute(setting)
@@ -98,7 +88,7 @@ class BulkWriter:
         steps = len(INDEXES) + 2
         for done, index in enumerate(INDEXES):
             on_step(done, steps)
-            self._connection.execute(_sql(CreateIndex(index)))
+            self._connection.execute(written(CreateIndex(index)))
         on_step(len(INDEXES), steps)
         for statement in BULK_DONE:
             self._connection.execute(statement)
@@ -111,9 +101,9 @@ class BulkWriter:
 
     def _write(self) -> None:
         self._connection.execute("BEGIN")
-        self._connection.executemany(_INSERT, self._waiting)
+        self._connection.executemany(INSERT, self._waiting)
         self._connection.executemany(INSERT_SEARCH, search_rows(self._waiting))
-        self._connection.executemany(_MARK, self._contacts)
+        self._connection.executemany(MARK_REACHED_OUT, self._contacts)
         self._connection.execute("COMMIT")
         self._waiting, self._contacts = [], []
 
@@ -124,8 +114,4 @@ class BulkWriter:
             "position": position,
             "stream_created": self._meta.stream_created,
         }
-        self._connection.execute(_sql(insert(projection_meta)), values)
-
-
-def _sql(statement: Any) -> str:
-    return str(statement.compile(dialect=_DIALECT))
+        self._connection.execute(written(insert(projection_meta)), values)

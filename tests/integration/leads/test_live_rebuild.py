@@ -72,9 +72,11 @@ async def test_the_service_serves_on_and_then_from_the_new_file(world: World) ->
             await world.append(written[-1], LeadReachedOut(), actor="account:a1")
 
     writing = asyncio.create_task(write_on())
-    await rebuild(settings)
-    await traffic.stop()
-    await writing
+    try:
+        await rebuild(settings)
+    finally:
+        await traffic.stop()
+        await writing
     await world.level(lena)
     names = await first_names(lena)
 
