@@ -85,7 +85,7 @@ class LeadQuery(Strict):
 
     status: Status | None = Field(None, description="Only leads that stand here.")
     email: str | None = Field(
-        None, min_length=1, max_length=320, description="Exactly this address, in any case."
+        None, min_length=1, max_length=254, description="Exactly this address, in any case."
     )
     submitted_from: From | None = Field(
         None, description="Submitted then or later: RFC 3339, or a date (from its start in UTC)."
@@ -101,7 +101,10 @@ class LeadQuery(Strict):
     sort: Sort = Field(Sort.SUBMITTED_AT_DESC, description="The order; a minus means descending.")
     limit: int = Field(50, ge=1, le=200, description="At most so many leads.")
     cursor: str | None = Field(
-        None, max_length=1000, description="`next_cursor` of the page before, same filter and sort."
+        None,
+        pattern=r"^[A-Za-z0-9_-]+$",
+        max_length=1000,
+        description="`next_cursor` of the page before, same filter and sort.",
     )
 
 
