@@ -10,6 +10,7 @@ from contextlib import asynccontextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from time import monotonic
+from typing import Any
 
 import aiohttp
 
@@ -186,7 +187,7 @@ def other_checkout() -> Path | None:
     return Path(named).resolve() if named else None
 
 
-def mail_settings(smtp_port: int) -> dict[str, object]:
+def mail_settings(smtp_port: int) -> dict[str, Any]:
     """The notifier's settings that send to a sink."""
     return {
         "smtp_host": "127.0.0.1",
