@@ -29,10 +29,7 @@ def parse_headers(block: bytes) -> dict[str, str]:
     headers = {}
     for line in block.decode("utf-8", "replace").split("\r\n"):
         written, colon, value = line.partition(":")
-        if not colon:
-            continue
-        name = _names.get(written) or _name(written)
-        if name is not None:
+        if colon and (name := _names.get(written) or _name(written)) is not None:
             headers[name] = value.strip(_BLANKS)
     return headers
 
