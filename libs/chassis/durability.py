@@ -21,6 +21,7 @@ from nats.js.errors import APIError
 from libs.chassis.health import HEALTH
 from libs.chassis.nats import JETSTREAM, wait_connected
 from libs.chassis.settings import ServiceSettings
+from libs.chassis.tasks import end, still_wanted
 
 _AGAIN_SECONDS: Final = 60.0
 _SOON_SECONDS: Final = 2.0
@@ -93,8 +94,7 @@ def durability_ctx(
         app[HEALTH].production = lambda: watcher.faults
         task = asyncio.create_task(watcher.run())
         yield
-        task.cancel()
-        await asyncio.wait({task})
+        await end(task)
 
     return watch
 
@@ -109,6 +109,7 @@ class _Watcher:
     async def run(self) -> None:
         await wait_connected(self._app)
         while True:
+            still_wanted()
             read = await self._read_streams()
             if read is not None:
                 servers = [await _server(url) for url in self._settings.nats_monitor_url]

@@ -15,6 +15,7 @@ from libs.chassis.nats_client import QuickClient
 from libs.chassis.nats_errors import ErrorLog
 from libs.chassis.nats_watch import Watchdog
 from libs.chassis.settings import ServiceSettings, SettingsError
+from libs.chassis.tasks import end
 
 CONNECT_SECONDS = 2
 RECONNECT_WAIT_SECONDS = 0.5
@@ -58,8 +59,7 @@ def nats_ctx(
         task.add_done_callback(lambda done: _on_end(app, done))
         yield
         watchdog.stop()
-        task.cancel()
-        await asyncio.wait({task})
+        await end(task)
         await _close(client)
 
     return connect

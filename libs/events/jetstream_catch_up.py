@@ -18,6 +18,7 @@ from nats.js.api import AckPolicy, ConsumerConfig, DeliverPolicy
 from nats.js.errors import APIError
 
 from libs.chassis.errors import StoreUnavailable
+from libs.chassis.tasks import still_wanted
 from libs.events.dead_letters import DeadLetters
 from libs.events.envelope import RecordedEvent, Undecodable, decode
 from libs.events.jetstream_pull import Pull, Pulled, Refused
@@ -60,6 +61,7 @@ async def catch_up(
     """See ``EventStore.catch_up``."""
     reader = _Reader(js, dead_letters, skip, parts, after, batch_size)
     while True:
+        still_wanted()
         try:
             consumer = await reader.open()
         except (APIError, nats.errors.Error, TimeoutError) as error:
@@ -126,6 +128,7 @@ class _Reader:
     async def batches(self, consumer: _Consumer) -> AsyncGenerator[Batch, None]:
         idle = 0
         while True:
+            still_wanted()
             messages = await self._fetch(consumer)
             if messages:
                 idle = 0

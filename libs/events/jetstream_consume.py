@@ -17,6 +17,7 @@ from nats.js.api import AckPolicy, ConsumerConfig, DeliverPolicy
 from nats.js.errors import APIError
 
 from libs.chassis.errors import StoreUnavailable
+from libs.chassis.tasks import still_wanted
 from libs.events.backoff import full_jitter
 from libs.events.dead_letters import DeadLetters
 from libs.events.envelope import RecordedEvent, Undecodable, decode
@@ -45,6 +46,7 @@ async def consume(
     worker = _Worker(js, dead_letters, skip, name, handler, options)
     try:
         while True:
+            still_wanted()
             try:
                 subscription = await _bind(js, name, parts, options)
                 await worker.work(subscription)
@@ -102,6 +104,7 @@ class _Worker:
         """Fetch as many messages as there are free hands; until cancelled or an error."""
         try:
             while True:
+                still_wanted()
                 while len(self._tasks) >= self._options.concurrency:
                     await asyncio.wait(self._tasks, return_when=asyncio.FIRST_COMPLETED)
                 for message in await self._fetch(subscription):

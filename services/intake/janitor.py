@@ -10,6 +10,7 @@ from aiohttp import web
 from libs.chassis.buckets import Bucket
 from libs.chassis.errors import StoreUnavailable
 from libs.chassis.nats import JETSTREAM, wait_connected
+from libs.chassis.tasks import still_wanted
 from libs.events.jetstream import JetStreamEventStore
 from libs.resumes import JetStreamResumeStore
 from libs.resumes.janitor import sweep
@@ -28,6 +29,7 @@ async def clean_up(app: web.Application, settings: IntakeSettings) -> None:
         Bucket(js, "SETTINGS"),
     )
     while True:
+        still_wanted()
         try:
             await sweep(
                 resumes,

@@ -13,6 +13,7 @@ from libs.chassis.health import HEALTH
 from libs.chassis.lifecycle import supervise
 from libs.chassis.metrics import METRICS
 from libs.chassis.nats import JETSTREAM, nats_ctx, wait_connected
+from libs.chassis.tasks import end
 from libs.chassis.web import new_app
 from libs.events import ConsumeOptions, Part
 from libs.events.dead_letters import DeadLetters
@@ -70,8 +71,7 @@ async def _mail_server(app: web.Application) -> AsyncIterator[None]:
         app[POOL] = pool
         trial = asyncio.create_task(pool.try_out())
         yield
-        trial.cancel()
-        await asyncio.wait({trial})
+        await end(trial)
 
 
 async def _checks(app: web.Application) -> AsyncIterator[None]:

@@ -12,6 +12,7 @@ from nats.js import JetStreamContext
 from nats.js.api import AckPolicy, ConsumerConfig, DeliverPolicy
 from nats.js.errors import APIError
 
+from libs.chassis.tasks import still_wanted
 from libs.events import RetryLater, StoreUnavailable
 from libs.events.letter_store import Letters
 from libs.events.letters import Order, orders_for, parse_order
@@ -33,10 +34,12 @@ OrderHandler = Callable[[Order, int], Awaitable[None]]
 async def take_orders(js: JetStreamContext, letters: Letters, handle: OrderHandler) -> None:
     """Work off orders until cancelled; each is erased when it is done with."""
     while True:
+        still_wanted()
         try:
             subscription = await _bind(js)
             try:
                 while True:
+                    still_wanted()
                     messages = await _fetch(subscription)
                     async with asyncio.TaskGroup() as group:
                         for message in messages:

@@ -8,6 +8,7 @@ from nats.js import JetStreamContext
 from nats.js.errors import APIError, NotFoundError
 
 from libs.chassis.health import NotReady
+from libs.chassis.tasks import still_wanted
 from libs.events import STREAM
 from libs.events.topology import DEAD_LETTERS
 from services.notifier.delivery import CONSUMER
@@ -40,6 +41,7 @@ async def check_streams(js: JetStreamContext) -> str | None:
 async def wait_for_streams(js: JetStreamContext) -> None:
     """Wait until they exist: without a ledger no mail may go out."""
     while True:
+        still_wanted()
         try:
             await check_streams(js)
         except NotReady:
@@ -73,6 +75,7 @@ async def mail_server_state(pool: SmtpPool) -> str | None:
 async def watch_lag(js: JetStreamContext, metrics: MailMetrics) -> None:
     """Keep the gauges of the consumer's lag up to date; runs until cancelled."""
     while True:
+        still_wanted()
         try:
             info = await js.consumer_info(STREAM, CONSUMER)
         except (APIError, nats.errors.Error, TimeoutError):

@@ -10,6 +10,7 @@ import structlog
 from sqlalchemy.exc import DatabaseError
 
 from libs.chassis.errors import StoreUnavailable
+from libs.chassis.tasks import still_wanted
 from libs.events import Batch, EventStore
 from services.leads.projection import database, switch
 from services.leads.projection.database import Meta, open_engine
@@ -86,6 +87,7 @@ class Projector:
     async def run(self) -> None:
         """Project until cancelled."""
         while True:
+            still_wanted()
             stream = await self._wait_for_stream()
             async with aclosing(self.follow(stream)) as batches:
                 async for _batch in batches:
@@ -162,6 +164,7 @@ class Projector:
 
     async def _wait_for_stream(self) -> StreamIdentity:
         while True:
+            still_wanted()
             try:
                 return await self._identity()
             except StoreUnavailable as error:
