@@ -26,6 +26,7 @@ CHUNK: Final = 128 * 1024
 _ANSWER_SECONDS: Final = 30.0
 _LEADERLESS_SECONDS: Final = 20.0
 """A cluster may take 4 to 9 seconds to find a leader."""
+_LISTENER_SECONDS: Final = 5.0
 _PAUSE_SECONDS: Final = 0.2
 _CHUNK_SECONDS: Final = 60.0
 _END_SECONDS: Final = 600.0
@@ -109,14 +110,27 @@ async def put_back(
     request = {"config": config, "state": state}
     begun = await _ask(client, f"$JS.API.STREAM.RESTORE.{stream}", request)
     target = str(begun["deliver_subject"])
-    try:
-        for chunk in chunks:
-            reply = await _request(client, target, chunk, _CHUNK_SECONDS)
-            if reply.data:
-                return _parsed(reply.data)
-        return _parsed((await _request(client, target, b"", _END_SECONDS)).data)
-    except nats.errors.NoRespondersError:
-        raise SnapshotFailed("the server has given the restore up") from None
+    for chunk in chunks:
+        reply = await _hand_over(client, target, chunk, _CHUNK_SECONDS)
+        if reply.data:
+            return _parsed(reply.data)
+    return _parsed((await _hand_over(client, target, b"", _END_SECONDS)).data)
+
+
+async def _hand_over(client: Client, target: str, chunk: bytes, seconds: float) -> Msg:
+    """Send one chunk; nobody has had it yet when the answer is that nobody listens.
+
+    In a cluster our server may hear where the chunks go before it hears, on another route,
+    that somebody listens there.
+    """
+    end = monotonic() + _LISTENER_SECONDS
+    while True:
+        try:
+            return await _request(client, target, chunk, seconds)
+        except nats.errors.NoRespondersError:
+            if monotonic() > end:
+                raise SnapshotFailed("the server has given the restore up") from None
+        await asyncio.sleep(_PAUSE_SECONDS)
 
 
 async def info_of(js: JetStreamContext, stream: str) -> StreamInfo:

@@ -7,8 +7,7 @@ from pathlib import Path
 import pytest
 from nats.js import JetStreamContext
 
-from tests.integration.notifier.test_notifier_delivery import settings_for
-from tests.integration.notifier.world import notifier
+from tests.integration.notifier.world import notifier, settings_for
 from tests.support.nats import NatsServer
 from tests.support.smtp import SmtpServer, smtp_server
 
