@@ -13,16 +13,10 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_en
 from sqlalchemy.schema import CreateIndex, CreateTable
 
 from services.leads.lead import Status
-from services.leads.projection.rows import Changes
 from services.leads.projection.schema import INDEXES, leads, metadata, projection_meta
-from services.leads.projection.search import (
-    CREATE_SEARCH,
-    DROP_SEARCH,
-    INSERT_SEARCH,
-    search_rows,
-)
+from services.leads.projection.search import CREATE_SEARCH, DROP_SEARCH
 
-_PRAGMAS: Final = (
+PRAGMAS: Final = (
     "PRAGMA journal_mode=WAL",  # readers and the one writer do not wait for each other
     "PRAGMA synchronous=NORMAL",  # a power failure may lose the newest rows: replayed from the log
     "PRAGMA secure_delete=ON",  # what is erased is overwritten
@@ -94,7 +88,7 @@ def open_engine(path: Path, *, pool_size: int = 4) -> AsyncEngine:
     @event.listens_for(engine.sync_engine, "connect")
     def _set_pragmas(connection: Any, _record: Any) -> None:
         cursor = connection.cursor()
-        for pragma in _PRAGMAS:
+        for pragma in PRAGMAS:
             cursor.execute(pragma)
         cursor.close()
 
@@ -143,22 +137,4 @@ async def complete(connection: AsyncConnection) -> None:
     """
     for index in INDEXES:
         await connection.execute(CreateIndex(index, if_not_exists=True))
-    await connection.commit()
-
-
-async def apply(connection: AsyncConnection, changes: Changes, position: int) -> None:
-    """Write a batch and its position, both or neither; taking a batch twice changes nothing."""
-    known = (await connection.execute(select(projection_meta.c.position))).scalar_one()
-    # The search index would take a row twice: what the file holds already is left out.
-    submitted = [row for row in changes.submitted if row["position"] > known]
-    if submitted:
-        await connection.exec_driver_sql(INSERT, submitted)
-        await connection.exec_driver_sql(INSERT_SEARCH, search_rows(submitted))
-    if changes.reached_out:
-        await connection.exec_driver_sql(MARK_REACHED_OUT, changes.reached_out)
-    await connection.execute(
-        update(projection_meta)
-        .where(projection_meta.c.id == META_ID, projection_meta.c.position < position)
-        .values(position=position)
-    )
     await connection.commit()

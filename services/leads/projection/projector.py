@@ -1,6 +1,7 @@
 """Keeps the queryable copy level with the log, and starts it over when it has to."""
 
 import asyncio
+import sqlite3
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from pathlib import Path
@@ -19,6 +20,7 @@ from services.leads.projection.rows import PARTS, changes_of
 from services.leads.projection.schema import schema_fingerprint
 from services.leads.projection.stream import IdentityReader, StreamIdentity
 from services.leads.projection.switch import Readers
+from services.leads.projection.writer import open_writer
 
 _CHECK_SECONDS: Final = 5.0
 _RETRY_SECONDS: Final = 1.0
@@ -106,12 +108,12 @@ class Projector:
             aclosing(
                 self._store.catch_up(after=meta.position, parts=PARTS, batch_size=_BATCH)
             ) as batches,
-            self._readers.engine.connect() as connection,
+            open_writer(self._path) as writer,
         ):
             async for batch in batches:
-                await database.apply(connection, changes_of(batch.events), batch.position)
+                await writer.apply(changes_of(batch.events), batch.position)
                 if batch.caught_up and not self._gate.ready:
-                    await database.complete(connection)
+                    await self._complete()
                 await self._gate.advance(batch.position, caught_up=batch.caught_up)
                 self._progress.projected(len(batch.events))
                 if batch.caught_up:
@@ -122,13 +124,17 @@ class Projector:
                     if not await self._is_same(meta):
                         return
 
+    async def _complete(self) -> None:
+        async with self._readers.engine.connect() as connection:
+            await database.complete(connection)
+
     async def _adopt(self, offer: Path) -> None:
         """Replace the file with one that a rebuild has made, or refuse it."""
         stream = await self._wait_for_stream()  # as it is now: the rebuild may have read further
         engine = open_engine(offer)
         try:
             reason = await self._level(offer, Readers(engine), stream)
-        except DatabaseError as error:
+        except (DatabaseError, sqlite3.DatabaseError) as error:
             reason = f"it is damaged ({type(error).__name__})"
         finally:
             await engine.dispose()

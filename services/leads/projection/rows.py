@@ -39,6 +39,10 @@ class Changes:
     submitted: list[Row] = field(default_factory=list)
     reached_out: list[Row] = field(default_factory=list)
 
+    def __bool__(self) -> bool:
+        """Whether the batch does anything."""
+        return bool(self.submitted or self.reached_out)
+
 
 def changes_of(events: Iterable[RecordedEvent]) -> Changes:
     """Sort a batch into inserts and updates; events that show nowhere are left out."""

@@ -21,6 +21,7 @@ from services.leads.projection import database
 from services.leads.projection.database import Meta, open_engine
 from services.leads.projection.rows import changes_of, to_micros
 from services.leads.projection.search import expression_of, pieces_of
+from services.leads.projection.writer import open_writer
 from services.leads.queries import Bounds
 from services.leads.text import email_key, fold
 from tests.unit.leads.builders import START, Log, reached_out, submitted
@@ -158,7 +159,8 @@ async def world(tmp_path: Path, events: Sequence[RecordedEvent]) -> AsyncIterato
     done = {row["lead_id"] for row in changes.reached_out}
     async with engine.connect() as connection:
         await database.recreate(connection, Meta("f", 0, "now"))
-        await database.apply(connection, changes, events[-1].position)
+        async with open_writer(tmp_path / "leads.sqlite") as writer:
+            await writer.apply(changes, events[-1].position)
         await database.complete(connection)
     rows = [
         {**row, "status": "REACHED_OUT" if row["id"] in done else "PENDING"}

@@ -17,10 +17,11 @@ from services.leads.projection import database
 from services.leads.projection.database import Meta, open_engine
 from services.leads.projection.gate import NotThereYet, PositionGate
 from services.leads.projection.projector import Projector, unusable_because
-from services.leads.projection.rows import changes_of
+from services.leads.projection.rows import Changes, changes_of
 from services.leads.projection.schema import leads, schema_fingerprint
 from services.leads.projection.stream import StreamIdentity
 from services.leads.projection.switch import Readers
+from services.leads.projection.writer import open_writer
 from tests.unit.leads.builders import Log, new, reached_out, submitted
 
 CREATED = "2026-01-01"
@@ -136,7 +137,8 @@ async def test_the_same_events_twice_change_nothing(world: World) -> None:
         await database.recreate(connection, Meta(schema_fingerprint(), 0, CREATED))
         shots = []
         for events, position in ((batch, 3), (batch, 3), (later, 4), (batch, 3)):
-            await database.apply(connection, changes_of(events), position)
+            async with open_writer(world.path) as writer:
+                await writer.apply(changes_of(events), position)
             rows = (await connection.execute(select(leads))).all()
             shots.append((rows, await database.read_meta(connection)))
     await engine.dispose()
@@ -146,14 +148,33 @@ async def test_the_same_events_twice_change_nothing(world: World) -> None:
     assert [meta.position for _, meta in shots if meta] == [3, 3, 4, 4]
 
 
+async def test_mails_alone_move_the_position_by_the_end(world: World) -> None:
+    log, lead_id = Log(), new_id()
+    engine = open_engine(world.path)
+    async with engine.connect() as connection:
+        await database.recreate(connection, Meta(schema_fingerprint(), 0, CREATED))
+    async with open_writer(world.path) as writer:
+        await writer.apply(changes_of([log.recorded(submitted(), lead_id)]), 1)
+        await writer.apply(Changes(), 2)
+        assert world.meta()[1] == 1
+        await writer.apply(changes_of([log.recorded(submitted(), lead_id)]), 2)
+        assert world.meta()[1] == 2
+        await writer.apply(Changes(), 2_003)
+        assert world.meta()[1] == 2_003
+        await writer.apply(Changes(), 2_005)
+    assert world.meta()[1] == 2_005
+    await engine.dispose()
+
+
 async def test_a_batch_that_fails_leaves_no_position_behind(world: World) -> None:
     engine = open_engine(world.path)
     broken = changes_of([Log().recorded(submitted())])
     broken.submitted.append({**broken.submitted[0], "id": "other", "email": None})
     async with engine.connect() as connection:
         await database.recreate(connection, Meta(schema_fingerprint(), 0, CREATED))
-        with pytest.raises(Exception, match="NOT NULL"):
-            await database.apply(connection, broken, 2)
+    async with open_writer(world.path) as writer:
+        with pytest.raises(sqlite3.IntegrityError, match="NOT NULL"):
+            await writer.apply(broken, 2)
     await engine.dispose()
 
     assert world.rows() == []

@@ -18,6 +18,7 @@ from services.leads.models import LeadQuery, Sort
 from services.leads.projection import database
 from services.leads.projection.database import Meta, open_engine
 from services.leads.projection.rows import changes_of, from_micros, to_micros
+from services.leads.projection.writer import open_writer
 from tests.unit.leads.builders import Log, reached_out, submitted
 
 DAY = datetime(2026, 3, 1, tzinfo=UTC)
@@ -45,7 +46,8 @@ async def engine(tmp_path: Path) -> AsyncIterator[AsyncEngine]:
     done = Log(position=10).recorded(reached_out(), events[1].lead_id)
     async with engine.connect() as connection:
         await database.recreate(connection, Meta("f", 0, "now"))
-        await database.apply(connection, changes_of([*events, done]), 11)
+        async with open_writer(tmp_path / "leads.sqlite") as writer:
+            await writer.apply(changes_of([*events, done]), 11)
         await database.complete(connection)
     yield engine
     await engine.dispose()
