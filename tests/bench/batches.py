@@ -4,6 +4,7 @@
 """
 
 import asyncio
+from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
 from time import monotonic
@@ -26,58 +27,54 @@ async def run(folder: Path, *, quick: bool) -> Report:
     messages = 480 if quick else 1_920
     async with broker(folder) as nats, provisioned(nats) as js:
         assert nats.process is not None
-        pid = nats.process.pid
         for size in _SIZES:
+            run_of = _Run(report, js, nats.process.pid, messages, size)
             for under_way in (1, 12, 32):
-                label = f"{size} bytes: singly, {under_way} under way"
-                await _singly(report, label, js, pid, messages, size, under_way)
+                await run_of.singly(under_way)
             for together in (2, 4, 8, 12, 16, 32):
-                label = f"{size} bytes: batches of {together}"
-                await _together(report, label, js, pid, messages, size, together)
+                await run_of.together(together)
     return report
 
 
-async def _singly(
-    report: Report,
-    label: str,
-    js: JetStreamContext,
-    pid: int,
-    messages: int,
-    size: int,
-    under_way: int,
-) -> None:
-    left = iter(range(messages))
+@dataclass(frozen=True)
+class _Run:
+    """So many messages of one size, in different ways."""
 
-    async def worker() -> None:
-        for _ in left:
-            await publish(js, *_message(size))
+    report: Report
+    js: JetStreamContext
+    pid: int
+    messages: int
+    size: int
 
-    before, started = cpu_seconds(pid), monotonic()
-    await asyncio.gather(*(worker() for _ in range(under_way)))
-    _add(report, label, messages, monotonic() - started, cpu_seconds(pid) - before)
+    async def singly(self, under_way: int) -> None:
+        left = iter(range(self.messages))
 
+        async def worker() -> None:
+            for _ in left:
+                await publish(self.js, *_message(self.size))
 
-async def _together(
-    report: Report,
-    label: str,
-    js: JetStreamContext,
-    pid: int,
-    messages: int,
-    size: int,
-    together: int,
-) -> None:
-    batches = messages // together
-    before, started = cpu_seconds(pid), monotonic()
-    for _ in range(batches):
-        await publish_batch(js, [_message(size) for _ in range(together)], uuid4().hex)
-    seconds = monotonic() - started
-    report.add(f"{label}, time for one", seconds / batches * 1000, "ms")
-    _add(report, label, batches * together, seconds, cpu_seconds(pid) - before)
+        before, started = cpu_seconds(self.pid), monotonic()
+        await asyncio.gather(*(worker() for _ in range(under_way)))
+        self._add(f"singly, {under_way} under way", self.messages, started, before)
 
+    async def together(self, in_one: int) -> None:
+        batches = self.messages // in_one
+        label = f"batches of {in_one}"
+        before, started = cpu_seconds(self.pid), monotonic()
+        for _ in range(batches):
+            batch = [_message(self.size) for _ in range(in_one)]
+            await publish_batch(self.js, batch, uuid4().hex)
+        seconds = self._add(label, batches * in_one, started, before)
+        name = f"{self.size} bytes: {label}, time for one"
+        self.report.add(name, seconds / batches * 1000, "ms")
 
-def _add(report: Report, label: str, messages: int, seconds: float, cpu: float) -> None:
-    report.add(label, messages / seconds, "/s")
-    report.add(f"{label}, processor of nats-server for a message", cpu / messages * 1e6, "µs")
+    def _add(self, label: str, messages: int, started: float, before: float) -> float:
+        seconds, cpu = monotonic() - started, cpu_seconds(self.pid) - before
+        label = f"{self.size} bytes: {label}"
+        self.report.add(label, messages / seconds, "/s")
+        each = cpu / messages * 1e6
+        self.report.add(f"{label}, processor of nats-server for a message", each, "µs")
+        return seconds
 
 
 def _message(size: int) -> tuple[str, bytes, dict[str, str]]:
