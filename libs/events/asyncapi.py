@@ -98,7 +98,8 @@ def _envelope() -> dict[str, Any]:
         },
         "ce-actor": {
             **text,
-            "description": "prospect, account:<id> or service:<name>; never a name or an address.",
+            "description": "prospect, account:<id>, api-key:<id> or service:<name>; never a name "
+            "or an address.",
         },
         "ce-prevhash": {
             "type": "string",

@@ -32,7 +32,7 @@ class NewEvent:
         id: also its ``Nats-Msg-Id``.
         time: when it happened, UTC.
         source: the writing service, e.g. ``/leadlog/intake``.
-        actor: who did it: ``prospect``, ``account:<id>`` or ``service:<name>``.
+        actor: who did it: ``prospect``, ``account:<id>``, ``api-key:<id>`` or ``service:<name>``.
         causation_id: the event or command that led to it.
         correlation_id: what all events of one story share.
         traceparent: W3C trace context of the request.

@@ -75,6 +75,17 @@ class LeadReachedOut(Event):
     note: str | None = None
 
 
+class LeadAssigned(Event):
+    """A lead was given to an attorney, or taken from one; the envelope's actor did it."""
+
+    type: ClassVar[str] = "LeadAssigned"
+    version: ClassVar[int] = 1
+    part: ClassVar[Part] = Part.HANDLING
+
+    assignee: str | None
+    """The account's id; None: nobody any more."""
+
+
 class NotificationSent(Event):
     """An SMTP server took a mail."""
 
@@ -106,6 +117,6 @@ class NotificationFailed(Event):
 
 EVENT_TYPES: dict[str, type[Event]] = {
     model.type: model
-    for model in (LeadSubmitted, LeadReachedOut, NotificationSent, NotificationFailed)
+    for model in (LeadSubmitted, LeadReachedOut, LeadAssigned, NotificationSent, NotificationFailed)
 }
 """Every event type that this version reads and writes."""

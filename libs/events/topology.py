@@ -20,6 +20,8 @@ _MINUTE: Final = 60.0
 _HOUR: Final = 60 * _MINUTE
 _DAY: Final = 24 * _HOUR
 DEAD_LETTERS: Final = "DEAD_LETTERS"
+AUDIT: Final = "AUDIT"
+OUTBOX: Final = "OUTBOX"
 RESUMES: Final = "RESUMES"
 BUCKETS: Final[dict[str, float | None]] = {
     "ACCOUNTS": None,
@@ -28,6 +30,10 @@ BUCKETS: Final[dict[str, float | None]] = {
     "IDEMPOTENCY": _DAY,
     "MAIL_LEDGER": 30 * _DAY,
     "SETTINGS": None,
+    "CREDENTIALS": None,
+    "API_KEYS": None,
+    "LINKS": 7 * _DAY,
+    "SIGN_INS": 10 * _MINUTE,
 }
 """Each KV bucket and how long its entries live, in seconds; None means for ever."""
 
@@ -44,6 +50,7 @@ _COMPARED: Final = (
     "allow_rollup_hdrs",
     "allow_direct",
     "allow_atomic",
+    "deny_purge",
 )
 
 
@@ -106,6 +113,15 @@ def declared(replicas: int = 1, *, idempotency_hours: float = 24) -> list[Stream
     streams = [
         _stream(STREAM, "Every event of every lead: the system", [STREAM_SUBJECT]),
         _stream(DEAD_LETTERS, "Messages that a consumer gave up", ["dead.>"]),
+        _stream(
+            AUDIT,
+            "Who signed in, read and changed what; nobody can take anything out",
+            ["audit.>"],
+            deny_delete=True,
+            deny_purge=True,
+        ),
+        # An invitation or a new password's link: erased once it is sent, worthless after a day.
+        _stream(OUTBOX, "Mails to attorneys about their accounts", ["outbox.>"], max_age=_DAY),
         _stream(
             f"OBJ_{RESUMES}",
             "Object store of the resumes",
