@@ -4,6 +4,7 @@ import os
 import sys
 import types
 from collections.abc import Iterable
+from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal, NoReturn, TypeVar, Union, get_args, get_origin
 from urllib.parse import urlsplit
@@ -64,6 +65,11 @@ class ServiceSettings(BaseSettings):
     )
     http_host: str = Field("127.0.0.1", description="The address to listen on.")
     http_port: Port = Field(8080, description="The port to listen on.")
+    trusted_proxies: list[IPv4Network | IPv6Network] = Field(
+        default_factory=list,
+        description="Networks of the proxies in front, such as 10.0.0.0/8: of these, "
+        "`X-Forwarded-For` and `X-Forwarded-Proto` are believed.",
+    )
     metrics_host: str = Field("127.0.0.1", description="The address of the metrics port.")
     metrics_port: Port = Field(0, description="0 turns the metrics port off.")
     shutdown_seconds: float = Field(20, gt=0, description="Seconds a stop waits for requests.")

@@ -7,6 +7,7 @@ import structlog
 from aiohttp import web
 from aiohttp.typedefs import Handler, Middleware
 
+from libs.chassis.client_address import TRUSTED_PROXIES
 from libs.chassis.health import HEALTH, Health, add_health_routes
 from libs.chassis.lifecycle import LIFE, Life
 from libs.chassis.metrics import METRICS, Metrics, metrics_site
@@ -52,6 +53,7 @@ def new_app(
         middlewares=[_observe(), problem_middleware(errors)], client_max_size=client_max_size
     )
     app[HEALTH], app[METRICS], app[LIFE] = Health(), Metrics(), Life(service)
+    app[TRUSTED_PROXIES] = tuple(settings.trusted_proxies)
     app.on_response_prepare.extend([_add_headers, _close_while_draining, mark_started])
     app.cleanup_ctx.append(functools.partial(metrics_site, settings=settings))
     add_health_routes(app)
