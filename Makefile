@@ -36,8 +36,9 @@ chaos: $(READY) ## Kill everything at random under load, then compare (ARGS="--m
 
 setup: $(READY) ## Only set up the virtual environment from the lock file
 
-browser: # the tests in a browser need Chromium
+browser: # what tests need beside Python: Chromium, and an identity provider from npm
 	@sh tests/support/ensure-chromium.sh
+	@sh tests/support/ensure-node.sh
 
 clean: ## Remove the virtual environment and caches (var/, your data, stays)
 	rm -rf $(VENV) dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
