@@ -14,7 +14,14 @@ from typing import Final, Self
 from sqlalchemy import insert
 from sqlalchemy.schema import CreateIndex, CreateTable
 
-from services.leads.projection.database import INSERT, MARK_REACHED_OUT, META_ID, Meta, written
+from services.leads.projection.database import (
+    ASSIGN,
+    INSERT,
+    MARK_REACHED_OUT,
+    META_ID,
+    Meta,
+    written,
+)
 from services.leads.projection.rows import Changes, Row
 from services.leads.projection.schema import INDEXES, metadata, projection_meta
 from services.leads.projection.search import (
@@ -53,6 +60,7 @@ class BulkWriter:
         self._meta = meta
         self._waiting: list[Row] = []
         self._contacts: list[Row] = []
+        self._assigned: list[Row] = []
         self._connection = sqlite3.connect(path, isolation_level=None)
         for pragma in _PRAGMAS:
             self._connection.execute(pragma)
@@ -79,7 +87,8 @@ class BulkWriter:
         """Take a batch in; batches come in the order of the log, each once."""
         self._waiting += changes.submitted
         self._contacts += changes.reached_out
-        if len(self._waiting) + len(self._contacts) >= _ROWS_AT_ONCE:
+        self._assigned += changes.assigned
+        if len(self._waiting) + len(self._contacts) + len(self._assigned) >= _ROWS_AT_ONCE:
             self._write()
 
     def finish(self, position: int, on_step: OnStep = lambda *_: None) -> None:
@@ -104,8 +113,9 @@ class BulkWriter:
         self._connection.executemany(INSERT, self._waiting)
         self._connection.executemany(INSERT_SEARCH, search_rows(self._waiting))
         self._connection.executemany(MARK_REACHED_OUT, self._contacts)
+        self._connection.executemany(ASSIGN, self._assigned)
         self._connection.execute("COMMIT")
-        self._waiting, self._contacts = [], []
+        self._waiting, self._contacts, self._assigned = [], [], []
 
     def _insert_meta(self, position: int) -> None:
         values = {

@@ -15,6 +15,7 @@ from typing import Final, TypeVar
 from sqlalchemy import bindparam, select, update
 
 from services.leads.projection.database import (
+    ASSIGN,
     INSERT,
     MARK_REACHED_OUT,
     META_ID,
@@ -76,6 +77,8 @@ class Writer:
                 transaction.executemany(INSERT_SEARCH, search_rows(submitted))
             if changes.reached_out:
                 transaction.executemany(MARK_REACHED_OUT, changes.reached_out)
+            if changes.assigned:
+                transaction.executemany(ASSIGN, changes.assigned)
             if position > self._written:
                 transaction.execute(_MOVE, {"meta": META_ID, "to": position})
         self._written = max(self._written, position)

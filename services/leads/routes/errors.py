@@ -6,10 +6,10 @@ from typing import Final
 from libs.chassis.errors import FieldError
 from libs.chassis.problems import ErrorTable, Problem, refused
 from services.leads.auth.passwords import TooBusy
+from services.leads.commands import KeyReused, TooContended
 from services.leads.cursors import BadCursor
-from services.leads.lead import LeadUnknown
+from services.leads.lead import AssignedOtherwise, LeadUnknown
 from services.leads.projection.gate import NotThereYet
-from services.leads.reached_out import KeyReused, TooContended
 
 
 def _fixed(problem: Callable[[], Problem]) -> Callable[[Exception], Problem]:
@@ -25,7 +25,15 @@ ERRORS: Final[ErrorTable] = {
             "idempotency-key-reused",
             "The idempotency key was used before",
             422,
-            "It came with another channel or note. Use a new key for a new request.",
+            "It came with another request for this lead. Use a new key for a new request.",
+        )
+    ),
+    AssignedOtherwise: _fixed(
+        lambda: Problem(
+            "assigned-otherwise",
+            "The lead is somebody else's now",
+            409,
+            "Nothing was written. Look at the lead again, and then decide.",
         )
     ),
     TooContended: _fixed(

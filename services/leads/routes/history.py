@@ -3,13 +3,14 @@
 from aiohttp import web
 
 from libs.chassis.api import path_uuid
-from services.leads.keys import DIRECTORY, STORE
-from services.leads.lead import LeadUnknown
+from services.leads.keys import DIRECTORY, PRINCIPAL, STORE
+from services.leads.lead import LeadUnknown, state_of
 from services.leads.models import History
 from services.leads.routes.api import POSITION_PARAMETER, api
 from services.leads.routes.positions import wait_for_position
 from services.leads.routes.responses import model_response
-from services.leads.views import account_id_of, history_entry
+from services.leads.views import history_entry, named_in
+from services.leads.visibility import may_see
 
 
 @api.operation(
@@ -28,10 +29,9 @@ async def show_history(request: web.Request) -> web.Response:
     lead_id = path_uuid(request, "id")
     await wait_for_position(request)
     history = await request.app[STORE].load(lead_id)
-    if not history.found:
+    if not history.found or not may_see(request[PRINCIPAL], state_of(history.events).assigned_to):
         raise LeadUnknown
-    actors = (account_id_of(event.actor) for event in history.events)
-    names = await request.app[DIRECTORY].names(actors)
+    names = await request.app[DIRECTORY].names(named_in(history.events))
     return model_response(
         History(items=[history_entry(event, names.get) for event in history.events])
     )

@@ -14,11 +14,10 @@ from libs.chassis.api import Header, Parameter, ResponseSpec, path_uuid
 from libs.chassis.errors import StoreUnavailable
 from libs.chassis.problems import Problem
 from libs.resumes import ResumeDamaged, ResumeMissing
-from services.leads import queries
-from services.leads.keys import READERS, RESUMES
-from services.leads.lead import LeadUnknown
+from services.leads.keys import RESUMES
 from services.leads.routes.api import POSITION_PARAMETER, api
 from services.leads.routes.positions import wait_for_position
+from services.leads.routes.reading import visible_row
 
 _MEDIA_TYPE: Final = re.compile(r"[a-z0-9.+-]{1,64}/[a-z0-9.+-]{1,100}")
 _ATTR_CHARS: Final = "!#$&+-.^_`|~"
@@ -52,10 +51,7 @@ async def download_resume(request: web.Request) -> web.StreamResponse:
     """Stream the file."""
     lead_id = path_uuid(request, "id")
     await wait_for_position(request)
-    async with request.app[READERS].reading() as engine:
-        row = await queries.one(engine, lead_id)
-    if row is None:
-        raise LeadUnknown
+    row = await visible_row(request, lead_id)
     headers = _headers(row.resume_file_name, row.resume_media_type, row.resume_sha256)
     if any(tag.value in {row.resume_sha256, "*"} for tag in request.if_none_match or ()):
         return web.Response(status=304, headers=headers)

@@ -7,7 +7,7 @@ from types import ModuleType
 import pytest
 from prometheus_client import CollectorRegistry, generate_latest
 
-from services.leads import cursors, lead, reached_out
+from services.leads import commands, cursors, lead
 from services.leads.auth import passwords
 from services.leads.auth.passwords import WeakPassword
 from services.leads.metrics import ProjectionMetrics
@@ -18,7 +18,7 @@ BEFORE_THE_EDGE = {WeakPassword}
 """The request's model refuses these first; only the operators' commands meet them."""
 
 
-@pytest.mark.parametrize("module", [lead, reached_out, cursors, gate, passwords])
+@pytest.mark.parametrize("module", [lead, commands, cursors, gate, passwords])
 def test_every_error_has_an_answer(module: ModuleType) -> None:
     errors = {
         kind
