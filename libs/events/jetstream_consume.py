@@ -29,6 +29,7 @@ Skip = Callable[[str, int, str], None]
 
 _FETCH_SECONDS: Final = 1.0
 _PAUSE_SECONDS: Final = 0.5
+_GATHER_SECONDS: Final = 0.01
 _UNKNOWN_SECONDS: Final = 60.0
 _log = structlog.get_logger(__name__)
 
@@ -65,6 +66,9 @@ async def _bind(
     filters = filters_of(parts)
     one = filters[0] if len(filters) == 1 else None
     config = ConsumerConfig(
+        # With the name alone nats-py asks on a subject that tells no filter, so that a
+        # permission could not either.
+        name=name,
         durable_name=name,
         deliver_policy=DeliverPolicy.ALL,
         ack_policy=AckPolicy.EXPLICIT,
@@ -105,13 +109,21 @@ class _Worker:
         try:
             while True:
                 still_wanted()
-                while len(self._tasks) >= self._options.concurrency:
-                    await asyncio.wait(self._tasks, return_when=asyncio.FIRST_COMPLETED)
+                await self._free_hands()
                 for message in await self._fetch(subscription):
                     self._start(message)
         finally:
             with suppress(nats.errors.Error):
                 await subscription.unsubscribe()
+
+    async def _free_hands(self) -> None:
+        if len(self._tasks) < self._options.concurrency:
+            return
+        while len(self._tasks) >= self._options.concurrency:
+            await asyncio.wait(self._tasks, return_when=asyncio.FIRST_COMPLETED)
+        if self._tasks:
+            # The others are busy meanwhile, and each fetch is a round trip: not for one message.
+            await asyncio.sleep(_GATHER_SECONDS)
 
     async def _fetch(self, subscription: JetStreamContext.PullSubscription) -> list[Msg]:
         free = self._options.concurrency - len(self._tasks)

@@ -18,6 +18,8 @@ from services.cli import accounts, broker
 from services.cli.accounts import Data
 from services.cli.backup.commands import backup, restore
 from services.cli.dead_letters import commands as dead_letters
+from services.cli.nats_keys_command import nats_keys
+from services.cli.people import erase, export
 from services.cli.up.command import up
 from services.cli.verify import verify
 
@@ -37,9 +39,12 @@ def _quietly() -> None:
 
 
 app.command()(up)
+app.command("nats-keys")(nats_keys)
 app.command()(verify)
 app.command()(backup)
 app.command()(restore)
+app.command()(export)
+app.command()(erase)
 app.add_typer(accounts.app, name="account")
 app.add_typer(dead_letters.app, name="dead-letters")
 _console = Console()

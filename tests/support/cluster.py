@@ -9,7 +9,8 @@ from nats.js import JetStreamContext
 from nats.js.errors import ServiceUnavailableError
 
 from libs.events.topology import provision
-from tests.support.nats import PASSWORD, NatsServer, configuration, connect, free_port
+from services.cli.nats_keys import USERS, new_seed
+from tests.support.nats import NatsServer, connect, free_port, with_test_user
 
 NODES = 3
 
@@ -21,14 +22,16 @@ async def cluster(folder: Path) -> AsyncIterator[tuple[list[NatsServer], JetStre
     routes = {
         f"LEADLOG_NATS_ROUTE_{n}": f"nats://127.0.0.1:{port}" for n, port in enumerate(ports, 1)
     }
+    seeds = {user: new_seed() for user in USERS}
+    config = with_test_user(folder / "nats-conf", "cluster.conf")
     servers = [
         NatsServer(
             store=folder / f"node-{n}",
             port=free_port(),
             http_port=free_port(),
-            password=PASSWORD,
+            seeds=seeds,
             name=f"n{n}",
-            config=configuration("cluster.conf"),
+            config=config,
             more={**routes, "LEADLOG_NATS_CLUSTER": f"127.0.0.1:{port}"},
         )
         for n, port in enumerate(ports, 1)

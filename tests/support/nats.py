@@ -1,4 +1,8 @@
-"""A real nats-server for a test, with the shipped configuration."""
+"""A real nats-server for a test, with the shipped configuration and its users.
+
+The services of a test log in with their own keys, ``server.seeds["leads"]``, so that a
+permission that is missing fails a test. The test itself is one more user, who may do all.
+"""
 
 import socket
 from collections.abc import AsyncIterator
@@ -13,7 +17,7 @@ from libs.events.topology import provision
 from services.cli.nats_server import NatsServer as _NatsServer
 from services.cli.nats_server import NatsServerProblem, configuration
 
-PASSWORD = "test-password"
+USER, PASSWORD = "test", "test-password"
 
 
 def free_port() -> int:
@@ -25,7 +29,13 @@ def free_port() -> int:
 
 
 class NatsServer(_NatsServer):
-    """A server of a test; ``store_dir`` is the folder of its data."""
+    """A server of a test; ``store_dir`` is the folder of its data.
+
+    ``user`` and ``password`` are the test's own.
+    """
+
+    user = USER
+    password = PASSWORD
 
     @property
     def store_dir(self) -> Path:
@@ -37,6 +47,19 @@ class NatsServer(_NatsServer):
         await self.start()
 
 
+def with_test_user(folder: Path, name: str = "leadlog.conf") -> Path:
+    """The shipped configuration, with one more user; the path of one of its files."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for file in configuration().parent.glob("*.conf"):
+        text = file.read_text()
+        if file.name == "permissions.conf":
+            one_more = f'users: [ {{ user: "{USER}", password: "{PASSWORD}" }}'
+            assert text.count("users: [") == 1
+            text = text.replace("users: [", one_more)
+        (folder / file.name).write_text(text)
+    return folder / name
+
+
 async def start_nats_server(folder: Path) -> NatsServer:
     """Start a server on free ports; another process may take one first, so try again."""
     for _ in range(5):
@@ -44,7 +67,7 @@ async def start_nats_server(folder: Path) -> NatsServer:
             store=folder / "jetstream",
             port=free_port(),
             http_port=free_port(),
-            password=PASSWORD,
+            config=with_test_user(folder / "nats-conf"),
         )
         try:
             await server.start()
@@ -59,7 +82,7 @@ async def _quiet(_error: Exception) -> None:
     """What goes wrong on purpose in a test is not worth a line."""
 
 
-async def connect(server: _NatsServer) -> Client:
+async def connect(server: NatsServer) -> Client:
     """A client that comes back quickly after the server was away."""
     return await nats.connect(
         server.url,
@@ -73,7 +96,7 @@ async def connect(server: _NatsServer) -> Client:
 
 
 @asynccontextmanager
-async def provisioned(server: _NatsServer, replicas: int = 1) -> AsyncIterator[JetStreamContext]:
+async def provisioned(server: NatsServer, replicas: int = 1) -> AsyncIterator[JetStreamContext]:
     """A JetStream context on a server that has all streams."""
     client = await connect(server)
     try:
@@ -91,4 +114,5 @@ __all__ = [
     "free_port",
     "provisioned",
     "start_nats_server",
+    "with_test_user",
 ]

@@ -20,6 +20,7 @@ from libs.events.jetstream import JetStreamEventStore
 from libs.resumes import JetStreamResumeStore
 from services.leads.app import build_app
 from services.leads.auth.accounts import create_account
+from services.leads.auth.permissions import Role
 from services.leads.settings import LeadsSettings
 from tests.support.nats import NatsServer
 
@@ -68,8 +69,7 @@ class World:
     def settings(self, name: str, **more: Any) -> LeadsSettings:
         values: dict[str, Any] = {
             "nats_url": [self.server.url],
-            "nats_user": self.server.user,
-            "nats_password": self.server.password,
+            "nats_nkey_seed": self.server.seeds["leads"],
             "database": self.folder / name / "leads.sqlite",
             "metrics_port": 0,
             "http_port": 0,
@@ -90,10 +90,15 @@ class World:
             yield client
 
     async def attorney(
-        self, client: Client, email: str = "lena@firm.example", name: str = "Lena Weber"
+        self,
+        client: Client,
+        email: str = "lena@firm.example",
+        name: str = "Lena Weber",
+        *,
+        role: Role = Role.ATTORNEY,
     ) -> Attorney:
         """Make an account and log in."""
-        account, _ = await create_account(self.accounts, email, name, PASSWORD)
+        account, _ = await create_account(self.accounts, email, name, PASSWORD, role=role)
         answer = await log_in(client, email, PASSWORD)
         assert answer.status == 200, await answer.text()
         tokens = await answer.json()
