@@ -1,13 +1,14 @@
 """The two ways to get tokens, and what a new password means: no HTTP here."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from libs.events import StoreUnavailable
 from services.leads.auth import accounts
 from services.leads.auth.accounts import Account, StoredAccount, account_key
+from services.leads.auth.mfa import second_step
 from services.leads.auth.parts import Auth
-from services.leads.auth.sessions import SessionOver
+from services.leads.auth.sessions import ClientInfo, SessionOver
 from services.leads.auth.tokens import Identity
 
 
@@ -35,20 +36,79 @@ class Tokens:
         return "Tokens()"
 
 
-async def log_in(auth: Auth, email: str, password: str, now: datetime) -> Tokens:
+async def log_in(
+    auth: Auth, email: str, password: str, now: datetime, client: ClientInfo
+) -> Tokens:
     """Trade an address and a password for tokens.
 
     Raises:
         Refused: They do not fit, or the account is not active.
+        SecondStepNeeded: They do; the account has a second factor.
         SlowDown: There were too many failures.
         StoreUnavailable: A bucket does not answer.
         TooBusy: Too many log in at once.
+    """
+    stored = await check_password(auth, email, password)
+    methods = frozenset({"pwd"})
+    await second_step.demand(auth.mfa, stored.account, methods, now)
+    return await start_session(auth, stored, methods=methods, now=now, client=client)
+
+
+async def strengthen(
+    auth: Auth, session_id: str, methods: frozenset[str], now: datetime
+) -> None:
+    """Note that a session's owner has proved who they are again.
+
+    Args:
+        auth: The parts of authentication.
+        session_id: The session.
+        methods: With what (RFC 8176).
+        now: UTC.
+
+    Raises:
+        StoreUnavailable: A bucket does not answer.
+    """
+    await auth.sessions.strengthen(session_id, methods, now)
+    auth.live.forget(session_id)
+
+
+async def check_password(auth: Auth, email: str, password: str) -> StoredAccount:
+    """Return the active account that these credentials belong to.
+
+    Raises:
+        Refused, SlowDown, StoreUnavailable, TooBusy: As for `log_in`.
     """
     stored = await authenticate(auth, account_key(email), password)
     if not stored.account.active:
         raise Refused
     account = await _with_fresh_hash(auth, stored, password)
-    session_id, refresh = await auth.sessions.open(stored.key, account, now)
+    return replace(stored, account=account)
+
+
+async def start_session(
+    auth: Auth,
+    stored: StoredAccount,
+    *,
+    methods: frozenset[str],
+    now: datetime,
+    client: ClientInfo,
+) -> Tokens:
+    """Open a session: what every way to sign in ends with.
+
+    Args:
+        auth: The parts of authentication.
+        stored: Whose session it is.
+        methods: How they proved who they are (RFC 8176).
+        now: UTC.
+        client: Where the login comes from.
+
+    Raises:
+        StoreUnavailable: A bucket does not answer.
+    """
+    account = stored.account
+    session_id, refresh = await auth.sessions.open(
+        stored.key, account, now, methods=methods, client=client
+    )
     return Tokens(await auth.tokens.issue(Identity(account.id, session_id), now), refresh)
 
 
@@ -91,12 +151,14 @@ async def renew(auth: Auth, refresh_token: str, now: datetime) -> Tokens:
             raise Refused
         # Before the old token is used up: what can fail comes first.
         access = await auth.tokens.issue(Identity(stored.account.id, found.id), now)
-        return Tokens(access, await auth.sessions.rotate(found))
+        return Tokens(access, await auth.sessions.rotate(found, now))
     except SessionOver:
         raise Refused from None
 
 
-async def change_password(auth: Auth, identity: Identity, current: str, new: str) -> None:
+async def change_password(
+    auth: Auth, account_id: str, session_id: str | None, current: str, new: str
+) -> None:
     """Give oneself a new password; every other session ends.
 
     Raises:
@@ -104,7 +166,7 @@ async def change_password(auth: Auth, identity: Identity, current: str, new: str
         SlowDown, StoreUnavailable, TooBusy: As for `log_in`.
         WeakPassword: The new password is too short.
     """
-    found = await accounts.find_by_id(auth.accounts, identity.account_id)
+    found = await accounts.find_by_id(auth.accounts, account_id)
     if found is None:
         raise Refused
     stored = await authenticate(auth, found.key, current)
@@ -114,7 +176,9 @@ async def change_password(auth: Auth, identity: Identity, current: str, new: str
         stored.key,
         lambda account: accounts.with_new_password(account, password_hash),
     )
-    await auth.sessions.keep(identity.session_id, changed.epoch)
+    if session_id is not None:
+        await auth.sessions.keep(session_id, changed.epoch)
+        auth.live.forget(session_id)
 
 
 def _goes_on(account: Account, epoch: int) -> bool:
