@@ -12,6 +12,7 @@ from libs.chassis.buckets import Bucket
 from services.cli import broker
 from services.leads.auth import accounts
 from services.leads.auth.passwords import WeakPassword
+from services.leads.auth.permissions import Role
 
 app = typer.Typer(help="Who may log in to the attorneys' API.", no_args_is_help=True)
 _console = Console()
@@ -27,13 +28,15 @@ Email = Annotated[str, typer.Argument(help="The account's email address.")]
 def create(
     email: Email,
     name: Annotated[str, typer.Option(help="As others see it in a lead's history.")] = "",
+    role: Annotated[
+        Role | None,
+        typer.Option(help="What it is there for.", show_default="attorney; the first one: admin"),
+    ] = None,
     data: Data = Path("var"),
 ) -> None:
     """Make an account and print its password, once."""
-    made, password = _run(
-        data, lambda bucket: accounts.create_account(bucket, email, name or email)
-    )
-    _console.print(f"Account {made.email} is ready.", markup=False)
+    made, password = _run(data, lambda bucket: _create(bucket, email, name or email, role))
+    _console.print(f"Account {made.email} is ready; its role is {made.role}.", markup=False)
     _show(password)
 
 
@@ -44,11 +47,10 @@ def list_all(data: Data = Path("var")) -> None:
     if not found:
         _console.print("There is no account yet. Make one with `leadlog account create EMAIL`.")
         return
-    table = Table("email", "name", "active", "since")
+    table = Table("email", "name", "role", "active", "since")
     for one in found:
-        table.add_row(
-            one.email, one.name, "yes" if one.active else "no", f"{one.created_at:%Y-%m-%d}"
-        )
+        active = "yes" if one.active else "no"
+        table.add_row(one.email, one.name, _role(one), active, f"{one.created_at:%Y-%m-%d}")
     _console.print(table)
 
 
@@ -71,7 +73,7 @@ def set_password(
 def deactivate(email: Email, data: Data = Path("var")) -> None:
     """Refuse an account from now on; its place in the history stays."""
     _run(data, lambda bucket: accounts.deactivate(bucket, email))
-    _console.print("The account can no longer log in; what is logged in ends within minutes.")
+    _console.print("The account can no longer log in; what is logged in ends within seconds.")
 
 
 @app.command()
@@ -79,6 +81,37 @@ def activate(email: Email, data: Data = Path("var")) -> None:
     """Let a deactivated account in again."""
     _run(data, lambda bucket: accounts.activate(bucket, email))
     _console.print("The account can log in again.")
+
+
+@app.command("role")
+def set_role(
+    email: Email,
+    role: Annotated[Role, typer.Argument(help="What the account is there for.")],
+    assigned_only: Annotated[
+        bool | None,
+        typer.Option(
+            "--assigned-only/--all-leads", help="Show it only leads that are assigned to it."
+        ),
+    ] = None,
+    data: Data = Path("var"),
+) -> None:
+    """Change what an account may do; it takes effect within seconds."""
+    changed = _run(
+        data, lambda bucket: accounts.set_role(bucket, email, role, assigned_only=assigned_only)
+    )
+    _console.print(f"The account's role is {_role(changed)}.", markup=False)
+
+
+async def _create(
+    bucket: Bucket, email: str, name: str, role: Role | None
+) -> tuple[accounts.Account, str | None]:
+    if role is None:  # somebody has to be able to invite the others
+        role = Role.ATTORNEY if await accounts.list_accounts(bucket) else Role.ADMIN
+    return await accounts.create_account(bucket, email, name, role=role)
+
+
+def _role(account: accounts.Account) -> str:
+    return f"{account.role}, assigned leads only" if account.assigned_only else account.role
 
 
 def _show(password: str | None) -> None:

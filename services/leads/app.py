@@ -26,7 +26,7 @@ from services.leads.projection.switch import Readers
 from services.leads.readiness import check_projection, check_streams
 from services.leads.routes import history, leads, me, reached_out, resume, token
 from services.leads.routes.api import api
-from services.leads.routes.bearer import require_bearer
+from services.leads.routes.bearer import require_permission
 from services.leads.routes.errors import ERRORS
 from services.leads.settings import LeadsSettings
 
@@ -37,7 +37,7 @@ OPERATIONS = (token, me, leads, history, resume, reached_out)
 def build_app(settings: LeadsSettings) -> web.Application:
     """Put the service together; nothing is opened before it starts."""
     app = new_app(settings, service="leads", errors=ERRORS)
-    app.middlewares.append(require_bearer)
+    app.middlewares.append(require_permission(api.operations))
     app[SETTINGS] = settings
     app[GATE] = PositionGate()
     app.cleanup_ctx.append(nats_ctx(settings, "leads"))

@@ -17,6 +17,7 @@ from libs.chassis.buckets import Entry, KeyExists, WrongRevision
 from libs.events import new_id
 from services.leads.auth import passwords
 from services.leads.auth.passwords import Passwords
+from services.leads.auth.permissions import Role
 from services.leads.text import email_key
 
 ACCOUNTS: Final = "ACCOUNTS"
@@ -58,6 +59,9 @@ class Account(BaseModel):
         active: Whether logging in is allowed.
         created_at: When the account was made (UTC).
         epoch: Sessions of an earlier epoch are over; a new password raises it.
+        role: What the account is there for. Records from before there were roles read as
+            admin, since each account could do everything then.
+        assigned_only: Whether only leads assigned to the account exist for it.
     """
 
     model_config = ConfigDict(frozen=True, hide_input_in_errors=True)
@@ -69,6 +73,8 @@ class Account(BaseModel):
     active: bool = True
     created_at: datetime
     epoch: int = 1
+    role: Role = Role.ADMIN
+    assigned_only: bool = False
 
     def __repr__(self) -> str:
         """Show the id only: a traceback or a log must not show a person."""
@@ -97,6 +103,7 @@ async def create_account(
     name: str,
     password: str | None = None,
     *,
+    role: Role = Role.ATTORNEY,
     hasher: Passwords | None = None,
 ) -> tuple[Account, str | None]:
     """Make an account; returns it and the password, if one had to be made up.
@@ -120,6 +127,7 @@ async def create_account(
         name=name,
         password_hash=await (hasher or Passwords()).hash(chosen),
         created_at=datetime.now(UTC),
+        role=role,
     )
     # The id first: one without an account does no harm, an account without its id would.
     await bucket.create(f"id.{account.id}", key.encode())
@@ -152,7 +160,7 @@ async def set_password(
 
 
 async def deactivate(bucket: Bucket, email: str) -> Account:
-    """Refuse this account from now on; a token already out ends within its ten minutes.
+    """Refuse this account from now on; its sessions end within seconds.
 
     Raises:
         AccountUnknown: There is none with this address.
@@ -174,6 +182,21 @@ async def activate(bucket: Bucket, email: str) -> Account:
     """
     return await change(
         bucket, account_key(email), lambda account: account.model_copy(update={"active": True})
+    )
+
+
+async def set_role(
+    bucket: Bucket, email: str, role: Role, *, assigned_only: bool | None = None
+) -> Account:
+    """Change what an account may do; None leaves `assigned_only` as it is.
+
+    Raises:
+        AccountUnknown: There is none with this address.
+        StoreUnavailable: The bucket does not answer.
+    """
+    update = {"role": role} | ({} if assigned_only is None else {"assigned_only": assigned_only})
+    return await change(
+        bucket, account_key(email), lambda account: account.model_copy(update=update)
     )
 
 

@@ -7,6 +7,7 @@ from nats.js import JetStreamContext
 
 from libs.chassis.buckets import Bucket as JetStreamBucket
 from services.leads.auth.accounts import ACCOUNTS, Bucket
+from services.leads.auth.live import LiveSessions
 from services.leads.auth.passwords import Passwords
 from services.leads.auth.sessions import SESSIONS, Sessions
 from services.leads.auth.signing_keys import SIGNING_KEYS, KeyRing
@@ -25,17 +26,18 @@ class Auth:
     keys: KeyRing
     tokens: AccessTokens
     throttle: Throttle
+    live: LiveSessions
 
 
 def open_auth(js: JetStreamContext, settings: LeadsSettings) -> Auth:
     """Build the parts on their buckets; nothing is read yet."""
     keys = KeyRing(JetStreamBucket(js, SIGNING_KEYS))
+    accounts = JetStreamBucket(js, ACCOUNTS)
+    sessions = Sessions(JetStreamBucket(js, SESSIONS), timedelta(seconds=settings.session_seconds))
     return Auth(
-        accounts=JetStreamBucket(js, ACCOUNTS),
+        accounts=accounts,
         passwords=Passwords(),
-        sessions=Sessions(
-            JetStreamBucket(js, SESSIONS), timedelta(seconds=settings.session_seconds)
-        ),
+        sessions=sessions,
         keys=keys,
         tokens=AccessTokens(
             keys,
@@ -44,4 +46,5 @@ def open_auth(js: JetStreamContext, settings: LeadsSettings) -> Auth:
             lifetime=timedelta(seconds=settings.access_token_seconds),
         ),
         throttle=Throttle(),
+        live=LiveSessions(sessions, accounts),
     )

@@ -10,7 +10,7 @@ from libs.chassis.problems import Problem
 from services.leads.auth import login
 from services.leads.auth.login import Refused, SlowDown
 from services.leads.auth.passwords import MAX_LENGTH, MIN_LENGTH
-from services.leads.keys import AUTH, IDENTITY
+from services.leads.keys import AUTH, PRINCIPAL
 from services.leads.models import Strict
 from services.leads.routes.api import api
 from services.leads.routes.responses import model_response
@@ -43,7 +43,11 @@ _TOO_MANY: Final = 429
 )
 async def log_out(request: web.Request) -> web.Response:
     """End the session that the access token came from."""
-    await request.app[AUTH].sessions.end(request[IDENTITY].session_id)
+    session_id = request[PRINCIPAL].session_id
+    if session_id is not None:
+        auth = request.app[AUTH]
+        await auth.sessions.end(session_id)
+        auth.live.forget(session_id)
     return web.Response(status=204)
 
 
@@ -61,9 +65,14 @@ async def log_out(request: web.Request) -> web.Response:
 async def set_own_password(request: web.Request) -> web.Response:
     """Change the password."""
     change = await parse_json(request, PasswordChange)
+    who = request[PRINCIPAL]
     try:
         await login.change_password(
-            request.app[AUTH], request[IDENTITY], change.current_password, change.new_password
+            request.app[AUTH],
+            who.account_id,
+            who.session_id,
+            change.current_password,
+            change.new_password,
         )
     except Refused:
         raise Problem(

@@ -14,6 +14,7 @@ from services.leads.auth.parts import Auth
 from services.leads.auth.passwords import MAX_LENGTH
 from services.leads.keys import AUTH, now
 from services.leads.routes.api import api
+from services.leads.routes.client import client_info
 
 _NO_STORE: Final = {"Cache-Control": "no-store", "Pragma": "no-cache"}
 _TOO_MANY: Final = 429
@@ -91,7 +92,7 @@ async def _tokens(request: web.Request, auth: Auth) -> Tokens:
     try:
         match form:
             case TokenRequest(grant_type="password", username=str(user), password=str(password)):
-                return await login.log_in(auth, user, password, now())
+                return await login.log_in(auth, user, password, now(), client_info(request))
             case TokenRequest(grant_type="refresh_token", refresh_token=str(token)):
                 return await login.renew(auth, token, now())
             case TokenRequest(grant_type="password"):

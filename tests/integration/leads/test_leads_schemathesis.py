@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from services.leads.auth.permissions import Role
 from tests.integration.leads.world import World
 
 HOOKS = "tests.integration.leads.schemathesis_hooks"
@@ -18,7 +19,7 @@ EXCEPT = "positive_data_acceptance"
 @pytest.mark.timeout(200)
 async def test_the_service_does_what_its_document_says(world: World, tmp_path: Path) -> None:
     client = await world.replica(position_wait_seconds=0.2)
-    attorney = await world.attorney(client)
+    attorney = await world.attorney(client, role=Role.ADMIN)
     lead = await world.submit()
     run = await asyncio.create_subprocess_exec(
         Path(sys.executable).parent / "schemathesis",
