@@ -35,11 +35,13 @@ class PasskeyRefused(Exception):
 
     Attributes:
         reason: `not-valid`, `unknown` or `counter` (the passkey may have been copied).
+        account_id: Whose passkey it is, when that is beyond doubt and they should hear of it.
     """
 
-    def __init__(self, reason: str = "not-valid") -> None:
+    def __init__(self, reason: str = "not-valid", account_id: str | None = None) -> None:
         super().__init__(reason)
         self.reason = reason
+        self.account_id = account_id
 
 
 @dataclass(frozen=True, slots=True)

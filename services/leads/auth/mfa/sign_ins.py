@@ -118,7 +118,14 @@ class SignIns(Generic[M]):
         Raises:
             SignInOver: Somebody else has finished it.
         """
-        key = self._key(name)
+        await self.finish_key(self._key(name), now)
+
+    async def finish_key(self, key: str, now: datetime) -> None:
+        """Do the same by the key that `look` or `attempt` gave.
+
+        Raises:
+            SignInOver: Somebody else has finished it.
+        """
         while True:
             entry, _ = await self._find(key, now)
             try:

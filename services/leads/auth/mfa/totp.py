@@ -34,12 +34,14 @@ class Checked:
         accepted: Whether the code was right.
         wait: Seconds until the next code is looked at; 0 if now.
         alarm: Whether the owner should hear of the failures now.
+        looked_at: Whether the code was looked at; in a pause none is.
     """
 
     totp: Totp
     accepted: bool
     wait: int = 0
     alarm: bool = False
+    looked_at: bool = True
 
 
 def new_secret() -> str:
@@ -89,7 +91,7 @@ def check(totp: Totp, secret: str, code: str, now: datetime) -> Checked:
         now: UTC.
     """
     if totp.free_at is not None and totp.free_at > now:
-        return Checked(totp, accepted=False, wait=_seconds(totp.free_at - now))
+        return Checked(totp, accepted=False, wait=_seconds(totp.free_at - now), looked_at=False)
     step = matching_step(secret, code, now)
     if step is not None and step > totp.last_step:
         fresh = totp.model_copy(update={"last_step": step, "failures": 0, "free_at": None})
