@@ -34,6 +34,8 @@ BUCKETS: Final[dict[str, float | None]] = {
     "API_KEYS": None,
     "LINKS": 7 * _DAY,
     "SIGN_INS": 10 * _MINUTE,
+    # Longer than any backup lives that may bring an erased person back: docs/adr/0021.
+    "ERASURES": 400 * _DAY,
 }
 """Each KV bucket and how long its entries live, in seconds; None means for ever."""
 

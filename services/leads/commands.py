@@ -65,6 +65,7 @@ async def carry_out(
 
     Raises:
         LeadUnknown: The log has no such lead, or it may not be seen.
+        LeadIsErased: There was one.
         AssignedOtherwise: The lead is not whose the command says.
         KeyReused: This command id stands in the log for another command.
         TooContended: Give up; nothing was written.

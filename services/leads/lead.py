@@ -16,6 +16,7 @@ from libs.events import (
     Channel,
     Event,
     LeadAssigned,
+    LeadErased,
     LeadReachedOut,
     LeadSubmitted,
     NewEvent,
@@ -36,6 +37,10 @@ class LeadUnknown(Exception):
     """The log holds no submission of this lead."""
 
 
+class LeadIsErased(Exception):
+    """There was such a lead, and everything about the person was erased."""
+
+
 class AssignedOtherwise(Exception):
     """The lead is somebody else's now than the command takes it to be."""
 
@@ -51,6 +56,7 @@ class LeadState:
         channel: How the prospect was contacted, if it was said.
         note: The attorney's remark, if there is one.
         assigned_to: The account whose lead it is; None while it is nobody's.
+        erased: The person was erased; then nothing else is known.
     """
 
     status: Status | None = None
@@ -59,6 +65,7 @@ class LeadState:
     channel: Channel | None = None
     note: str | None = None
     assigned_to: str | None = None
+    erased: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,8 +130,11 @@ def decide(state: LeadState, command: Command) -> list[NewEvent]:
 
     Raises:
         LeadUnknown: There is no such lead.
+        LeadIsErased: There was one.
         AssignedOtherwise: The lead is not whose the command says.
     """
+    if state.erased:
+        raise LeadIsErased
     if state.status is None:
         raise LeadUnknown
     match command:
@@ -166,14 +176,16 @@ def evolve(state: LeadState, fact: Fact) -> LeadState:
     """Return the state after the fact. Any fact, in any order, any number of times, is fine.
 
     Facts of other parts (mail, say) change nothing here; the first `LeadReachedOut` stands, and
-    the last `LeadAssigned`.
+    the last `LeadAssigned`; after `LeadErased` there is nothing.
     """
+    if state.erased:
+        return state
     match fact.event:
+        case LeadErased():
+            return LeadState(erased=True)
         case LeadSubmitted():
             return state if state.status else replace(state, status=Status.PENDING)
-        case LeadReachedOut(channel=channel, note=note):
-            if state.status is Status.REACHED_OUT:
-                return state
+        case LeadReachedOut(channel=channel, note=note) if state.status is not Status.REACHED_OUT:
             return replace(
                 state,
                 status=Status.REACHED_OUT,

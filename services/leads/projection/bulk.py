@@ -22,6 +22,7 @@ from services.leads.projection.database import (
     Meta,
     written,
 )
+from services.leads.projection.erasing import erase_rows, scrub
 from services.leads.projection.rows import Changes, Row
 from services.leads.projection.schema import INDEXES, metadata, projection_meta
 from services.leads.projection.search import (
@@ -61,6 +62,7 @@ class BulkWriter:
         self._waiting: list[Row] = []
         self._contacts: list[Row] = []
         self._assigned: list[Row] = []
+        self._erased: list[str] = []
         self._connection = sqlite3.connect(path, isolation_level=None)
         for pragma in _PRAGMAS:
             self._connection.execute(pragma)
@@ -88,12 +90,14 @@ class BulkWriter:
         self._waiting += changes.submitted
         self._contacts += changes.reached_out
         self._assigned += changes.assigned
+        self._erased += changes.erased
         if len(self._waiting) + len(self._contacts) + len(self._assigned) >= _ROWS_AT_ONCE:
             self._write()
 
     def finish(self, position: int, on_step: OnStep = lambda *_: None) -> None:
         """Make the indexes and bring everything to the disk."""
         self._write()
+        erased = erase_rows(self._connection, self._erased)
         steps = len(INDEXES) + 2
         for done, index in enumerate(INDEXES):
             on_step(done, steps)
@@ -103,6 +107,8 @@ class BulkWriter:
             self._connection.execute(statement)
         on_step(steps - 1, steps)
         self._insert_meta(position)
+        if erased:
+            scrub(self._connection)
         self._connection.close()
         with self._path.open("rb+") as file:
             os.fsync(file.fileno())

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
-from libs.events import LeadAssigned, LeadReachedOut, LeadSubmitted, Part, RecordedEvent
+from libs.events import LeadAssigned, LeadErased, LeadReachedOut, LeadSubmitted, Part, RecordedEvent
 from services.leads.lead import Status
 from services.leads.text import email_key, fold
 
@@ -33,16 +33,18 @@ class Changes:
     """What a batch of events does to the table.
 
     Submissions are applied first. That is the log's order for each lead, since nothing can be
-    done with a lead before it was submitted; and what is done touches columns of its own.
+    done with a lead before it was submitted; and what is done touches columns of its own. Leads are
+    erased last: nothing is done with them afterwards.
     """
 
     submitted: list[Row] = field(default_factory=list)
     reached_out: list[Row] = field(default_factory=list)
     assigned: list[Row] = field(default_factory=list)
+    erased: list[str] = field(default_factory=list)
 
     def __bool__(self) -> bool:
         """Whether the batch does anything."""
-        return bool(self.submitted or self.reached_out or self.assigned)
+        return bool(self.submitted or self.reached_out or self.assigned or self.erased)
 
 
 def changes_of(events: Iterable[RecordedEvent]) -> Changes:
@@ -56,6 +58,8 @@ def changes_of(events: Iterable[RecordedEvent]) -> Changes:
                 changes.reached_out.append(_reached_out(recorded, event))
             case LeadAssigned() as event:
                 changes.assigned.append(_assigned(recorded, event))
+            case LeadErased():
+                changes.erased.append(str(recorded.lead_id))
             case _:
                 pass
     return changes

@@ -32,7 +32,7 @@ _ANSWERS: Final = {200: ResponseSpec({"application/json": AssignAnswer}, headers
     ),
     body=AssignRequest,
     responses=_ANSWERS,
-    problems=(409, 503),
+    problems=(409, 410, 503),
     security=True,
     tags=["leads"],
     parameters=[KEY_PARAMETER],
@@ -56,7 +56,7 @@ async def assign_lead(request: web.Request) -> web.Response:
         " already stays so."
     ),
     responses=_ANSWERS,
-    problems=(403, 409, 422, 503),
+    problems=(403, 409, 410, 422, 503),
     security=True,
     tags=["leads"],
     parameters=[KEY_PARAMETER],

@@ -8,8 +8,9 @@ from libs.chassis.problems import ErrorTable, Problem, refused
 from services.leads.auth.passwords import TooBusy
 from services.leads.commands import KeyReused, TooContended
 from services.leads.cursors import BadCursor
-from services.leads.lead import AssignedOtherwise, LeadUnknown
+from services.leads.lead import AssignedOtherwise, LeadIsErased, LeadUnknown
 from services.leads.projection.gate import NotThereYet
+from services.leads.routes.mfa_errors import MFA_ERRORS
 
 
 def _fixed(problem: Callable[[], Problem]) -> Callable[[Exception], Problem]:
@@ -19,6 +20,14 @@ def _fixed(problem: Callable[[], Problem]) -> Callable[[Exception], Problem]:
 ERRORS: Final[ErrorTable] = {
     LeadUnknown: _fixed(
         lambda: Problem("lead-unknown", "There is no such lead", 404, "Check the lead's id.")
+    ),
+    LeadIsErased: _fixed(
+        lambda: Problem(
+            "lead-erased",
+            "The lead is erased",
+            410,
+            "Everything about this person was erased, and cannot be brought back.",
+        )
     ),
     KeyReused: _fixed(
         lambda: Problem(
@@ -63,4 +72,5 @@ ERRORS: Final[ErrorTable] = {
         )
     ),
     BadCursor: lambda error: refused([FieldError("cursor", f"It {error}")]),
+    **MFA_ERRORS,
 }

@@ -4,7 +4,7 @@ from aiohttp import web
 
 from libs.chassis.api import path_uuid
 from services.leads.keys import DIRECTORY, PRINCIPAL, STORE
-from services.leads.lead import LeadUnknown, state_of
+from services.leads.lead import LeadIsErased, LeadUnknown, state_of
 from services.leads.models import History
 from services.leads.routes.api import POSITION_PARAMETER, api
 from services.leads.routes.positions import wait_for_position
@@ -19,7 +19,7 @@ from services.leads.visibility import may_see
     summary="Show what happened to a lead",
     description="Every fact, oldest first: who did what, when. Mails are facts too.",
     responses={200: History},
-    problems=(422, 503),
+    problems=(410, 422, 503),
     security=True,
     tags=["leads"],
     parameters=[POSITION_PARAMETER],
@@ -29,8 +29,11 @@ async def show_history(request: web.Request) -> web.Response:
     lead_id = path_uuid(request, "id")
     await wait_for_position(request)
     history = await request.app[STORE].load(lead_id)
-    if not history.found or not may_see(request[PRINCIPAL], state_of(history.events).assigned_to):
+    state = state_of(history.events)
+    if not history.found or not may_see(request[PRINCIPAL], state.assigned_to):
         raise LeadUnknown
+    if state.erased:
+        raise LeadIsErased
     names = await request.app[DIRECTORY].names(named_in(history.events))
     return model_response(
         History(items=[history_entry(event, names.get) for event in history.events])

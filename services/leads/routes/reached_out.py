@@ -35,7 +35,7 @@ _BODY_MAY_BE_MISSING: Final = {
     body=ReachedOutRequest,
     extra=_BODY_MAY_BE_MISSING,
     responses={200: ResponseSpec({"application/json": ReachedOutAnswer}, headers=POSITION_HEADER)},
-    problems=(409, 503),
+    problems=(409, 410, 503),
     security=True,
     tags=["leads"],
     parameters=[KEY_PARAMETER],
