@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 
 from aiohttp import web
 
+from libs.audit import AuditLog
 from libs.chassis.durability import durability_ctx
 from libs.chassis.health import HEALTH
 from libs.chassis.lifecycle import supervise
@@ -12,8 +13,11 @@ from libs.chassis.metrics import METRICS
 from libs.chassis.nats import JETSTREAM, nats_ctx
 from libs.chassis.web import new_app
 from libs.events.jetstream import JetStreamEventStore
+from libs.outbox import Outbox
 from libs.resumes import JetStreamResumeStore
+from services.leads.audit import AUDIT_LOG
 from services.leads.auth.directory import AccountDirectory
+from services.leads.auth.oidc.setup import open_oidc
 from services.leads.auth.parts import open_auth
 from services.leads.keys import AUTH, DIRECTORY, GATE, READERS, RESUMES, SETTINGS, STORE
 from services.leads.metrics import ProjectionMetrics
@@ -24,13 +28,42 @@ from services.leads.projection.projector import Projector
 from services.leads.projection.stream import read_identity
 from services.leads.projection.switch import Readers
 from services.leads.readiness import check_projection, check_streams
-from services.leads.routes import history, leads, me, reached_out, resume, token
+from services.leads.routes import (
+    assignee,
+    history,
+    leads,
+    me,
+    mfa,
+    mfa_admin,
+    oidc,
+    passkeys,
+    reached_out,
+    resume,
+    second_factor_sign_in,
+    sessions,
+    token,
+)
 from services.leads.routes.api import api
 from services.leads.routes.bearer import require_permission
 from services.leads.routes.errors import ERRORS
+from services.leads.routes.notices import OUTBOX
 from services.leads.settings import LeadsSettings
 
-OPERATIONS = (token, me, leads, history, resume, reached_out)
+OPERATIONS = (
+    token,
+    second_factor_sign_in,
+    me,
+    mfa,
+    passkeys,
+    mfa_admin,
+    oidc,
+    leads,
+    history,
+    resume,
+    reached_out,
+    assignee,
+    sessions,
+)
 """Importing these modules is what fills `api`."""
 
 
@@ -43,6 +76,7 @@ def build_app(settings: LeadsSettings) -> web.Application:
     app.cleanup_ctx.append(nats_ctx(settings, "leads"))
     app.cleanup_ctx.append(durability_ctx(settings, ("LEADS", "OBJ_RESUMES")))
     app.cleanup_ctx.append(_stores)
+    app.cleanup_ctx.append(_identity_provider)
     app.cleanup_ctx.append(_database)
     supervise(app, "projector", lambda: _projector(app).run())
     api.install(app)
@@ -54,10 +88,19 @@ async def _stores(app: web.Application) -> AsyncIterator[None]:
     js = app[JETSTREAM]
     app[STORE] = JetStreamEventStore(js)
     app[RESUMES] = JetStreamResumeStore(js)
+    app[AUDIT_LOG] = AuditLog(js)
     app[AUTH] = open_auth(js, app[SETTINGS])
+    app[OUTBOX] = Outbox(js)
     app[DIRECTORY] = AccountDirectory(app[AUTH].accounts)
     app[HEALTH].add("streams", functools.partial(check_streams, js))
     yield
+
+
+async def _identity_provider(app: web.Application) -> AsyncIterator[None]:
+    async with open_oidc(app[JETSTREAM], app[SETTINGS]) as opened:
+        if opened is not None:
+            app[oidc.OIDC] = opened
+        yield
 
 
 async def _database(app: web.Application) -> AsyncIterator[None]:

@@ -46,6 +46,12 @@ class Attorney:
     async def post(self, path: str, headers: dict[str, str] | None = None, **kw: Any) -> Any:
         return await self.client.post(path, headers=self._headers(headers), **kw)
 
+    async def put(self, path: str, headers: dict[str, str] | None = None, **kw: Any) -> Any:
+        return await self.client.put(path, headers=self._headers(headers), **kw)
+
+    async def delete(self, path: str, headers: dict[str, str] | None = None, **kw: Any) -> Any:
+        return await self.client.delete(path, headers=self._headers(headers), **kw)
+
     def at(self, client: Client) -> "Attorney":
         return Attorney(client, self.access, self.refresh, self.account_id)
 
