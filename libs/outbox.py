@@ -4,18 +4,23 @@ A mail holds a link that lets somebody in, so it does not stay: the notifier era
 good once it is sent, and what nobody takes up is worthless with its link (docs/adr/0019).
 """
 
+import asyncio
 from datetime import datetime
 from typing import Final, Literal
 from uuid import UUID
 
 from nats.js import JetStreamContext
+from nats.js.errors import APIError, NotFoundError
 from pydantic import BaseModel, ConfigDict, Field
 
-from libs.chassis.jetstream import publish
+from libs.chassis.jetstream import ATTEMPT_SECONDS, publish, with_retries
 from libs.events import new_id
+from libs.events.topology import OUTBOX
 
 Template = Literal["account_invitation", "password_reset", "security_notice"]
 SUBJECTS: Final = "outbox.>"
+_GONE: Final = 10057
+"""What the server answers when the message to erase is not there."""
 
 
 class OutboxMail(BaseModel):
@@ -45,10 +50,11 @@ class OutboxMail(BaseModel):
 
 
 class Outbox:
-    """The stream OUTBOX, to write to."""
+    """The stream OUTBOX."""
 
     def __init__(self, js: JetStreamContext) -> None:
         self._js = js
+        self._client = js._nc  # noqa: SLF001 - nats-py has no public way from a context to its client
 
     async def put(self, mail: OutboxMail) -> None:
         """Leave a mail; it is on disk when this returns.
@@ -62,3 +68,23 @@ class Outbox:
             mail.model_dump_json(exclude_none=True).encode(),
             {"Nats-Msg-Id": str(mail.id)},
         )
+
+    async def erase(self, position: int) -> None:
+        """Overwrite one message, so that no byte of it stays on disk; it need not exist.
+
+        Raises:
+            StoreUnavailable: JetStream does not answer.
+        """
+
+        async def attempt() -> None:
+            try:
+                async with asyncio.timeout(ATTEMPT_SECONDS):
+                    # Without `no_erase` the server overwrites the record (a purge does not).
+                    await self._js.delete_msg(OUTBOX, position)
+            except NotFoundError:
+                return
+            except APIError as error:
+                if error.err_code != _GONE:
+                    raise
+
+        await with_retries(self._client, attempt)

@@ -1,7 +1,6 @@
 """What an entry of the audit trail says, and how it stands in the stream (pure)."""
 
 import hashlib
-from collections.abc import Mapping
 from datetime import datetime
 from ipaddress import ip_address, ip_network
 from typing import Annotated, Final, Literal
@@ -162,6 +161,3 @@ def matches(
 def _action_tokens(action: str) -> tuple[str, str]:
     area, _, verb = action.partition(".")
     return area, verb.replace(".", "_")
-
-
-Details = Mapping[str, str | int | bool]
