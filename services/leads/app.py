@@ -19,8 +19,10 @@ from services.leads.audit import AUDIT_LOG
 from services.leads.auth.directory import AccountDirectory
 from services.leads.auth.oidc.setup import open_oidc
 from services.leads.auth.parts import open_auth
+from services.leads.janitor import clean_up
 from services.leads.keys import AUTH, DIRECTORY, GATE, READERS, RESUMES, SETTINGS, STORE
 from services.leads.metrics import ProjectionMetrics
+from services.leads.people.job import look_after_people
 from services.leads.projection.database import open_engine
 from services.leads.projection.gate import PositionGate
 from services.leads.projection.lock import locked
@@ -29,6 +31,7 @@ from services.leads.projection.stream import read_identity
 from services.leads.projection.switch import Readers
 from services.leads.readiness import check_projection, check_streams
 from services.leads.routes import (
+    api_keys,
     assignee,
     history,
     leads,
@@ -37,6 +40,7 @@ from services.leads.routes import (
     mfa_admin,
     oidc,
     passkeys,
+    people,
     reached_out,
     resume,
     second_factor_sign_in,
@@ -63,6 +67,8 @@ OPERATIONS = (
     reached_out,
     assignee,
     sessions,
+    api_keys,
+    people,
 )
 """Importing these modules is what fills `api`."""
 
@@ -79,6 +85,8 @@ def build_app(settings: LeadsSettings) -> web.Application:
     app.cleanup_ctx.append(_identity_provider)
     app.cleanup_ctx.append(_database)
     supervise(app, "projector", lambda: _projector(app).run())
+    supervise(app, "janitor", lambda: clean_up(app, settings))
+    supervise(app, "erasures", lambda: look_after_people(app, settings))
     api.install(app)
     return app
 
@@ -91,7 +99,7 @@ async def _stores(app: web.Application) -> AsyncIterator[None]:
     app[AUDIT_LOG] = AuditLog(js)
     app[AUTH] = open_auth(js, app[SETTINGS])
     app[OUTBOX] = Outbox(js)
-    app[DIRECTORY] = AccountDirectory(app[AUTH].accounts)
+    app[DIRECTORY] = AccountDirectory(app[AUTH].accounts, api_keys=app[AUTH].api_keys)
     app[HEALTH].add("streams", functools.partial(check_streams, js))
     yield
 

@@ -6,6 +6,7 @@ from typing import Self
 from pydantic import Field, FilePath, SecretStr, field_validator, model_validator
 
 from libs.chassis.settings import Port, ServiceSettings
+from services.leads.auth.mfa.sealing import Sealing
 from services.leads.auth.oidc.provider import is_safe
 from services.leads.auth.oidc.roles import parse_mapping
 
@@ -18,6 +19,18 @@ class LeadsSettings(ServiceSettings, service="leads"):
     database: Path = Field(
         Path("var/leads.sqlite"),
         description="This replica's own copy of the leads; it can be deleted at any time.",
+    )
+    janitor_interval_seconds: float = Field(
+        3600, gt=0, description="How often resumes without a lead are looked for."
+    )
+    janitor_grace_seconds: float = Field(
+        3600, ge=60, description="How old such a resume must be before it is erased."
+    )
+    erasures_interval_seconds: float = Field(
+        60,
+        gt=0,
+        le=3600,
+        description="How often erasures are finished and the retention rule is looked at.",
     )
     position_wait_seconds: float = Field(
         5.0, gt=0, le=60, description="How long a query waits for the position it asks for."
@@ -32,6 +45,16 @@ class LeadsSettings(ServiceSettings, service="leads"):
         ge=60,
         le=30 * 86400,
         description="How long after a login the refresh token ends at the latest.",
+    )
+    public_url: str = Field(
+        "http://localhost:8081",
+        description="Where browsers reach this service. Passkeys are bound to its host name for"
+        " ever, and work from this origin only.",
+    )
+    credential_key: list[SecretStr] = Field(
+        default_factory=list,
+        description="Keys that seal the secrets of authenticator apps: 32 bytes in base64 each"
+        " (`openssl rand -base64 32`), the newest first. Without one they are stored unsealed.",
     )
     oidc_issuer: str | None = Field(
         None, description="The identity provider's issuer address; setting it turns OIDC on."
@@ -70,6 +93,20 @@ class LeadsSettings(ServiceSettings, service="leads"):
             msg = "it must begin with https:// (http:// only for this machine), without a #"
             raise ValueError(msg)
         return url
+
+    @field_validator("public_url")
+    @classmethod
+    def _an_origin(cls, url: str) -> str:
+        if not is_safe(url) or url.rstrip("/").count("/") != 2:  # noqa: PLR2004 - those of ://
+            msg = "it must be https:// and a host (http:// only for this machine), without a path"
+            raise ValueError(msg)
+        return url.rstrip("/")
+
+    @field_validator("credential_key")
+    @classmethod
+    def _keys(cls, keys: list[SecretStr]) -> list[SecretStr]:
+        Sealing([key.get_secret_value() for key in keys])
+        return keys
 
     @field_validator("oidc_roles")
     @classmethod
