@@ -6,7 +6,7 @@ session works within seconds and not when the token ends (OWASP ASVS 5.0, 7.4.1 
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from time import monotonic
 from typing import Final
@@ -14,6 +14,7 @@ from typing import Final
 from libs.chassis.errors import StoreUnavailable
 from services.leads.auth import principal
 from services.leads.auth.accounts import Bucket, find
+from services.leads.auth.mfa.policy import AuthPolicy, Policies, allowed
 from services.leads.auth.principal import Principal
 from services.leads.auth.sessions import Sessions
 from services.leads.auth.tokens import Identity
@@ -39,11 +40,18 @@ class LiveSessions:
         sessions: The logins.
         accounts: The bucket ACCOUNTS.
         clock: Seconds that only go forward.
+        policies: Which roles must have a second factor; None asks for none.
     """
 
     def __init__(
-        self, sessions: Sessions, accounts: Bucket, clock: Callable[[], float] = monotonic
+        self,
+        sessions: Sessions,
+        accounts: Bucket,
+        clock: Callable[[], float] = monotonic,
+        *,
+        policies: Policies | None = None,
     ) -> None:
+        self._policies = policies
         self._sessions = sessions
         self._accounts = accounts
         self._clock = clock
@@ -91,4 +99,7 @@ class LiveSessions:
             return None
         if stored.account.epoch != found.session.account_epoch:
             return None
-        return principal.of_session(stored.account, session_id, frozenset(found.session.methods))
+        full = principal.of_session(stored.account, session_id, frozenset(found.session.methods))
+        policy = await self._policies.current() if self._policies else AuthPolicy()
+        may = allowed(full.permissions, full.role, full.authenticated_with, policy)
+        return replace(full, permissions=may)

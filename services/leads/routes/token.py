@@ -1,6 +1,7 @@
 """`POST /auth/token`: the OAuth 2.0 token endpoint (RFC 6749, sections 4.3, 5 and 6)."""
 
 from collections.abc import Mapping
+from http import HTTPStatus
 from typing import Any, Final, Literal
 
 from aiohttp import web
@@ -10,11 +11,13 @@ from libs.chassis.api import parse_form
 from libs.chassis.problems import Problem
 from services.leads.auth import login
 from services.leads.auth.login import Refused, SlowDown, Tokens
+from services.leads.auth.mfa.second_step import SecondStepNeeded
 from services.leads.auth.parts import Auth
 from services.leads.auth.passwords import MAX_LENGTH
 from services.leads.keys import AUTH, now
 from services.leads.routes.api import api
 from services.leads.routes.client import client_info
+from services.leads.routes.mfa_models import MfaRequired
 
 _NO_STORE: Final = {"Cache-Control": "no-store", "Pragma": "no-cache"}
 _TOO_MANY: Final = 429
@@ -67,7 +70,7 @@ class _Bad(Exception):
         " `grant_type=refresh_token` and `refresh_token`."
     ),
     form=TokenRequest,
-    responses={200: TokenAnswer, 400: TokenError, _TOO_MANY: TokenError},
+    responses={200: TokenAnswer, 400: TokenError | MfaRequired, _TOO_MANY: TokenError},
     tags=["login"],
 )
 async def give_token(request: web.Request) -> web.Response:
@@ -77,6 +80,14 @@ async def give_token(request: web.Request) -> web.Response:
         tokens = await _tokens(request, auth)
     except _Bad as bad:
         return _json(bad.answer, bad.status, bad.headers)
+    except SecondStepNeeded as needed:
+        required = MfaRequired(mfa_token=needed.token, methods=list(needed.methods))
+        return _json(required, HTTPStatus.BAD_REQUEST)
+    return token_response(auth, tokens)
+
+
+def token_response(auth: Auth, tokens: Tokens) -> web.Response:
+    """Return tokens as RFC 6749 has them."""
     lifetime = int(auth.tokens.lifetime.total_seconds())
     return _json(
         TokenAnswer(access_token=tokens.access, expires_in=lifetime, refresh_token=tokens.refresh)
