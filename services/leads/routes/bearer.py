@@ -8,6 +8,8 @@ from aiohttp.typedefs import Handler, Middleware
 
 from libs.chassis.operations import Operation
 from libs.chassis.problems import Problem
+from services.leads.audit import note
+from services.leads.auth.key_text import PREFIX
 from services.leads.auth.parts import Auth
 from services.leads.auth.permissions import Permission, permissions_by_route
 from services.leads.auth.principal import Principal
@@ -41,9 +43,10 @@ def require_permission(operations: Iterable[Operation]) -> Middleware:
             return await handler(request)
         principal = await _principal(request)
         needed = needed_by.get(route)
-        if needed is None or not principal.may(needed):
-            raise _forbidden(needed)
         request[PRINCIPAL] = principal
+        if needed is None or not principal.may(needed):
+            await note(request, "access.refused", outcome="refused", needed=str(needed))
+            raise _forbidden(needed)
         return await handler(request)
 
     return guard
@@ -53,8 +56,11 @@ async def _principal(request: web.Request) -> Principal:
     scheme, _, token = request.headers.get(hdrs.AUTHORIZATION, "").partition(" ")
     if scheme.lower() != "bearer" or not token.strip():
         raise _unauthorized("Send an access token: Authorization: Bearer <token>.")
+    auth, token = request.app[AUTH], token.strip()
     try:
-        return await _of_access_token(request.app[AUTH], token.strip())
+        if token.startswith(PREFIX):
+            return await _of_api_key(auth, token)
+        return await _of_access_token(auth, token)
     except BadToken as error:
         raise _unauthorized(
             f"The access token cannot be used: {error}.",
@@ -67,6 +73,13 @@ async def _of_access_token(auth: Auth, token: str) -> Principal:
     principal = await auth.live.principal(identity, now())
     if principal is None:
         raise BadToken("its session is over")
+    return principal
+
+
+async def _of_api_key(auth: Auth, text: str) -> Principal:
+    principal = await auth.live_keys.principal(text, now())
+    if principal is None:
+        raise BadToken("it is no API key that is valid now")
     return principal
 
 

@@ -11,6 +11,7 @@ from argon2 import PasswordHasher
 from services.leads.auth import accounts, login
 from services.leads.auth.accounts import Account
 from services.leads.auth.live import LiveSessions
+from services.leads.auth.live_keys import LiveKeys
 from services.leads.auth.login import Refused, SlowDown
 from services.leads.auth.parts import Auth
 from services.leads.auth.passwords import Passwords
@@ -46,7 +47,8 @@ class Office:
         throttle = Throttle(lambda: self.clock[0])
         live = LiveSessions(sessions, self.accounts, lambda: self.clock[0])
         parts = (self.accounts, Passwords(hasher), sessions, ring, tokens, throttle, live)
-        return Auth(*parts, mfa=second_factors())
+        api_keys = MemoryBucket()
+        return Auth(*parts, mfa=second_factors(), api_keys=api_keys, live_keys=LiveKeys(api_keys))
 
     async def hire(self) -> Account:
         account, _ = await accounts.create_account(
