@@ -20,6 +20,7 @@ from services.cli.backup.commands import backup, restore
 from services.cli.dead_letters import commands as dead_letters
 from services.cli.nats_keys_command import nats_keys
 from services.cli.people import erase, export
+from services.cli.retention import retention
 from services.cli.up.command import up
 from services.cli.verify import verify
 
@@ -45,6 +46,7 @@ app.command()(backup)
 app.command()(restore)
 app.command()(export)
 app.command()(erase)
+app.command()(retention)
 app.add_typer(accounts.app, name="account")
 app.add_typer(dead_letters.app, name="dead-letters")
 _console = Console()
