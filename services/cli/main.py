@@ -17,6 +17,7 @@ from libs.events.topology import Provisioned, provision
 from services.cli import accounts, broker
 from services.cli.accounts import Data
 from services.cli.backup.commands import backup, restore
+from services.cli.backup.erasures import erasures
 from services.cli.dead_letters import commands as dead_letters
 from services.cli.nats_keys_command import nats_keys
 from services.cli.people import erase, export
@@ -47,6 +48,7 @@ app.command()(restore)
 app.command()(export)
 app.command()(erase)
 app.command()(retention)
+app.command()(erasures)
 app.add_typer(accounts.app, name="account")
 app.add_typer(dead_letters.app, name="dead-letters")
 _console = Console()
