@@ -20,6 +20,7 @@ from libs.resumes import JetStreamResumeStore, ResumeDamaged, ResumeMissing
 from libs.resumes.jetstream import BUCKET
 from services.cli import broker
 from services.cli.accounts import Data
+from services.cli.verify_audit import AuditReport, examine_audit
 
 _PAGE: Final = 500
 _SHOWN: Final = 100
@@ -48,11 +49,13 @@ def verify(
         bool, typer.Option("--resumes/--no-resumes", help="Also read every resume.")
     ] = True,
 ) -> None:
-    """Check every event's hash chain and every resume's SHA-256; exit code 1 if one is off.
+    """Check the hash chains of the log and of the audit trail, and every resume's SHA-256.
+
+    The exit code is 1 if anything is off.
 
     It reads everything and changes nothing; everything else may go on meanwhile.
     """
-    report = broker.run(_verify(data, resumes=resumes))
+    report, audit = broker.run(_verify(data, resumes=resumes))
     for finding in report.findings[:_SHOWN]:
         lead = f" of lead {finding.lead_id}" if finding.lead_id else ""
         _console.print(
@@ -71,8 +74,24 @@ def verify(
     if report.erased or report.unfinished:
         _console.print(_of_erasures(report), highlight=False, soft_wrap=True)
     _console.print(f"Log up to position {report.last}: {report.digest}", highlight=False)
-    if report.findings:
+    _show_audit(audit)
+    if report.findings or audit.findings:
         raise typer.Exit(1)
+
+
+def _show_audit(report: AuditReport) -> None:
+    for finding in report.findings[:_SHOWN]:
+        _console.print(
+            f"The audit entry at position {finding.position} {finding.text}.",
+            markup=False,
+            highlight=False,
+            soft_wrap=True,
+        )
+    wrong = len(report.findings)
+    verdict = f"{wrong} findings" if wrong else "all of it is as it was written"
+    older = f", the oldest of them at position {report.first}" if report.first > 1 else ""
+    _console.print(f"{report.entries} audit entries read{older}; {verdict}.", highlight=False)
+    _console.print(f"Audit trail up to position {report.last}: {report.digest}", highlight=False)
 
 
 def _verdict(report: Report) -> str:
@@ -90,7 +109,7 @@ def _of_erasures(report: Report) -> str:
     return text
 
 
-async def _verify(data: Path, *, resumes: bool) -> Report:
+async def _verify(data: Path, *, resumes: bool) -> tuple[Report, AuditReport]:
     async with broker.jetstream(data) as js:
         columns = (TextColumn("Reading"), BarColumn(), MofNCompleteColumn())
         with Progress(*columns, TimeRemainingColumn(), console=_console) as bar:
@@ -99,7 +118,8 @@ async def _verify(data: Path, *, resumes: bool) -> Report:
             def on_progress(position: int, last: int) -> None:
                 bar.update(task, completed=position, total=last)
 
-            return await examine(js, on_progress, resumes=resumes)
+            report = await examine(js, on_progress, resumes=resumes)
+        return report, await examine_audit(js)
 
 
 async def examine(
