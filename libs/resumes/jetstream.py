@@ -92,7 +92,7 @@ class JetStreamResumeStore:
             "mtime": datetime.now(UTC).isoformat().replace("+00:00", "Z"),
             "options": {"max_chunk_size": _PIECE},
         }
-        headers = {"Nats-Rollup": "sub", "Nats-Msg-Id": f"{name}.meta"}
+        headers = {"Nats-Msg-Id": f"{name}.meta"}
         return await self._group.publish(_meta_subject(name), json.dumps(meta).encode(), headers)
 
     async def read(self, object_name: str) -> AsyncIterator[bytes]:

@@ -83,12 +83,12 @@ def _key_reused(_: Exception) -> Problem:
 
 def _unavailable(error: Exception) -> Problem:
     perhaps = isinstance(error, StoreUnavailable) and error.ambiguous
-    state = "It is not known whether the form was stored." if perhaps else "The form was not stored."
+    state = "It is not known whether the form was" if perhaps else "The form was not"
     return Problem(
         "store-unavailable",
         "The form cannot be stored right now",
         503,
-        f"{state} {_AGAIN}",
+        f"{state} stored. {_AGAIN}",
         headers={"Retry-After": "5"},
     )
 

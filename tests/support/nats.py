@@ -61,13 +61,24 @@ def with_test_user(folder: Path, name: str = "leadlog.conf") -> Path:
 
 
 async def start_nats_server(folder: Path) -> NatsServer:
+    """Start a server on free ports, with the shipped configuration and the test as a user."""
+    return await _started(folder, with_test_user(folder / "nats-conf"))
+
+
+async def shipped_nats_server(folder: Path, name: str = "leadlog.conf", **more: str) -> NatsServer:
+    """Start a server with the configuration exactly as it is shipped."""
+    return await _started(folder, configuration(name), more)
+
+
+async def _started(folder: Path, config: Path, more: dict[str, str] | None = None) -> NatsServer:
     """Start a server on free ports; another process may take one first, so try again."""
     for _ in range(5):
         server = NatsServer(
             store=folder / "jetstream",
             port=free_port(),
             http_port=free_port(),
-            config=with_test_user(folder / "nats-conf"),
+            config=config,
+            more=more or {},
         )
         try:
             await server.start()
@@ -113,6 +124,7 @@ __all__ = [
     "connect",
     "free_port",
     "provisioned",
+    "shipped_nats_server",
     "start_nats_server",
     "with_test_user",
 ]

@@ -9,7 +9,7 @@ import pytest
 from nats.js import JetStreamContext
 from structlog.testing import capture_logs
 
-from libs.events import LeadSubmitted, new_id
+from libs.events import LeadSubmitted
 from libs.events.jetstream import JetStreamEventStore
 from libs.resumes import JetStreamResumeStore
 from services.intake.keys import RECORDER, TASKS
