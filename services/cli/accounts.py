@@ -10,8 +10,9 @@ from rich.table import Table
 
 from libs.chassis.buckets import Bucket
 from services.cli import broker
+from services.cli.mfa import reset_mfa
 from services.leads.auth import accounts
-from services.leads.auth.passwords import WeakPassword
+from services.leads.auth.password_rules import WeakPassword
 from services.leads.auth.permissions import Role
 
 app = typer.Typer(help="Who may log in to the attorneys' API.", no_args_is_help=True)
@@ -100,6 +101,9 @@ def set_role(
         data, lambda bucket: accounts.set_role(bucket, email, role, assigned_only=assigned_only)
     )
     _console.print(f"The account's role is {_role(changed)}.", markup=False)
+
+
+app.command("reset-mfa")(reset_mfa)
 
 
 async def _create(

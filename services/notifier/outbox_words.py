@@ -51,6 +51,20 @@ NOTICES: Final[Mapping[str, tuple[str, str]]] = {
         "You have new recovery codes",
         "New recovery codes were made for your account. The old ones cannot be used any more.",
     ),
+    "second-factor-guessed": (
+        "Somebody may know your password",
+        (
+            "Your password was entered correctly, but the codes after it were wrong several "
+            "times. If that was not you, change your password now."
+        ),
+    ),
+    "passkey-copied": (
+        "One of your passkeys may have been copied",
+        (
+            "A passkey of your account was used in a way that means that somebody may have a "
+            "copy of it, so we refused it. Remove it and add a new one."
+        ),
+    ),
     "refresh-token-reused": (
         "We ended one of your sessions",
         (

@@ -7,7 +7,7 @@ from uuid import UUID
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
 from services.leads.auth.mfa.credentials import Method, Passkey
-from services.leads.auth.passwords import MAX_LENGTH
+from services.leads.auth.password_rules import MAX_LENGTH
 from services.leads.models import Strict
 
 Secret = Annotated[str, Field(min_length=1, max_length=200)]

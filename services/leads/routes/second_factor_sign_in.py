@@ -122,8 +122,10 @@ async def _signed_in(request: web.Request, passed: Passed, method: str) -> web.R
         raise SignInOver
     actor = f"account:{passed.account_id}"
     await note(request, f"sign-in.{method}", actor=actor, target=actor)
+    client = client_info(request)
+    await login.remember_place(auth, stored, client.address)
     tokens = await login.start_session(
-        auth, stored, methods=passed.methods, now=now(), client=client_info(request)
+        auth, stored, methods=passed.methods, now=now(), client=client
     )
     return token_response(auth, tokens)
 

@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from time import monotonic
 from typing import Final
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, field_serializer
 
 from services.leads.auth.accounts import Bucket
 from services.leads.auth.mfa.credentials import Credentials
@@ -31,6 +31,10 @@ class AuthPolicy(BaseModel):
     mfa_required_for: frozenset[Role] = Field(
         frozenset(), description="The roles that must use a second factor."
     )
+
+    @field_serializer("mfa_required_for")
+    def _in_order(self, roles: frozenset[Role]) -> list[Role]:
+        return sorted(roles)
 
 
 class LastFactor(Exception):
