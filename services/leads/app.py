@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 from aiohttp import web
 
 from libs.audit import AuditLog
+from libs.chassis.buckets import Bucket
 from libs.chassis.durability import durability_ctx
 from libs.chassis.health import HEALTH
 from libs.chassis.lifecycle import supervise
@@ -17,8 +18,11 @@ from libs.outbox import Outbox
 from libs.resumes import JetStreamResumeStore
 from services.leads.audit import AUDIT_LOG
 from services.leads.auth.directory import AccountDirectory
+from services.leads.auth.joining import Joining
+from services.leads.auth.links import LINKS
 from services.leads.auth.oidc.setup import open_oidc
 from services.leads.auth.parts import open_auth
+from services.leads.background import background_ctx
 from services.leads.janitor import clean_up
 from services.leads.keys import AUTH, DIRECTORY, GATE, READERS, RESUMES, SETTINGS, STORE
 from services.leads.metrics import ProjectionMetrics
@@ -31,9 +35,11 @@ from services.leads.projection.stream import read_identity
 from services.leads.projection.switch import Readers
 from services.leads.readiness import check_projection, check_streams
 from services.leads.routes import (
+    accounts,
     api_keys,
     assignee,
     history,
+    joining,
     leads,
     me,
     mfa,
@@ -57,6 +63,8 @@ OPERATIONS = (
     token,
     second_factor_sign_in,
     me,
+    joining,
+    accounts,
     mfa,
     passkeys,
     mfa_admin,
@@ -82,6 +90,7 @@ def build_app(settings: LeadsSettings) -> web.Application:
     app.cleanup_ctx.append(nats_ctx(settings, "leads"))
     app.cleanup_ctx.append(durability_ctx(settings, ("LEADS", "OBJ_RESUMES")))
     app.cleanup_ctx.append(_stores)
+    app.cleanup_ctx.append(background_ctx)
     app.cleanup_ctx.append(_identity_provider)
     app.cleanup_ctx.append(_database)
     supervise(app, "projector", lambda: _projector(app).run())
@@ -99,6 +108,8 @@ async def _stores(app: web.Application) -> AsyncIterator[None]:
     app[AUDIT_LOG] = AuditLog(js)
     app[AUTH] = open_auth(js, app[SETTINGS])
     app[OUTBOX] = Outbox(js)
+    app[accounts.JOINING] = Joining(Bucket(js, LINKS), app[OUTBOX], app[SETTINGS].public_url)
+    app[joining.LIMITS] = joining.new_limits()
     app[DIRECTORY] = AccountDirectory(app[AUTH].accounts, api_keys=app[AUTH].api_keys)
     app[HEALTH].add("streams", functools.partial(check_streams, js))
     yield

@@ -10,6 +10,7 @@ from services.leads.commands import KeyReused, TooContended
 from services.leads.cursors import BadCursor
 from services.leads.lead import AssignedOtherwise, LeadIsErased, LeadUnknown
 from services.leads.projection.gate import NotThereYet
+from services.leads.routes.account_errors import ACCOUNT_ERRORS
 from services.leads.routes.mfa_errors import MFA_ERRORS
 
 
@@ -73,4 +74,5 @@ ERRORS: Final[ErrorTable] = {
     ),
     BadCursor: lambda error: refused([FieldError("cursor", f"It {error}")]),
     **MFA_ERRORS,
+    **ACCOUNT_ERRORS,
 }

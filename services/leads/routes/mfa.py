@@ -15,6 +15,7 @@ from services.leads.auth.mfa.second_step import ONE_TIME_CODE
 from services.leads.auth.mfa.step_up import TooManyTries
 from services.leads.keys import AUTH, now
 from services.leads.routes.api import api
+from services.leads.routes.client import client_info
 from services.leads.routes.mfa_errors import TOO_MANY
 from services.leads.routes.mfa_models import (
     MfaStatus,
@@ -184,7 +185,9 @@ async def _proved(request: web.Request, asking: Me, proof: StepUpProof) -> froze
     if asking.credentials.has_factor:  # a password alone must not be able to take it away
         raise StepUpNeeded
     try:
-        await login.authenticate(auth, asking.stored.key, proof.password or "")
+        await login.authenticate(
+            auth, asking.stored.key, proof.password or "", client_info(request).address
+        )
     except Refused:
         raise WrongCode from None
     except SlowDown as slow:

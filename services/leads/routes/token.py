@@ -7,13 +7,15 @@ from typing import Any, Final, Literal
 from aiohttp import web
 from pydantic import BaseModel, ConfigDict, Field
 
+from libs.audit import Outcome
 from libs.chassis.api import parse_form
 from libs.chassis.problems import Problem
-from services.leads.auth import login
+from services.leads.audit import note
+from services.leads.auth import accounts, login
 from services.leads.auth.login import Refused, SlowDown, Tokens
 from services.leads.auth.mfa.second_step import SecondStepNeeded
 from services.leads.auth.parts import Auth
-from services.leads.auth.passwords import MAX_LENGTH
+from services.leads.auth.password_rules import MAX_LENGTH
 from services.leads.keys import AUTH, now
 from services.leads.routes.api import api
 from services.leads.routes.client import client_info
@@ -103,7 +105,7 @@ async def _tokens(request: web.Request, auth: Auth) -> Tokens:
     try:
         match form:
             case TokenRequest(grant_type="password", username=str(user), password=str(password)):
-                return await login.log_in(auth, user, password, now(), client_info(request))
+                return await _log_in(request, auth, user, password)
             case TokenRequest(grant_type="refresh_token", refresh_token=str(token)):
                 return await login.renew(auth, token, now())
             case TokenRequest(grant_type="password"):
@@ -121,6 +123,24 @@ async def _tokens(request: web.Request, auth: Auth) -> Tokens:
             _TOO_MANY,
             {"Retry-After": str(slow.seconds)},
         ) from None
+
+
+async def _log_in(request: web.Request, auth: Auth, user: str, password: str) -> Tokens:
+    try:
+        tokens = await login.log_in(auth, user, password, now(), client_info(request))
+    except (Refused, SecondStepNeeded) as error:
+        # The account, if there is one; never the address that was typed.
+        known = await accounts.find(auth.accounts, accounts.account_key(user))
+        target = f"account:{known.account.id}" if known else None
+        refused = isinstance(error, Refused)
+        outcome: Outcome = "refused" if refused else "ok"
+        await note(
+            request, "sign-in.password", target=target, outcome=outcome, second_step=not refused
+        )
+        raise
+    own = f"account:{(await auth.tokens.verify(tokens.access)).account_id}"
+    await note(request, "sign-in.password", actor=own, target=own)
+    return tokens
 
 
 def _json(
