@@ -32,7 +32,7 @@ def on_disk(folder: Path, content: bytes) -> list[Path]:
 
 
 async def status(client: Client, token: str) -> int:
-    return (await Attorney(client, token, "").get("/leads?limit=1")).status
+    return int((await Attorney(client, token, "").get("/leads?limit=1")).status)
 
 
 async def published(client: Client) -> set[str]:
