@@ -147,7 +147,7 @@ async def renew_recovery_codes(request: web.Request) -> web.Response:
     summary="Prove that it is still you",
     description=(
         "Before something that changes how one signs in. Who has a second factor proves it with"
-        " that (a passkey: `/auth/passkeys/step-up`), the others with their password. Five tries"
+        " that (a passkey: `/auth/step-up/passkey`), the others with their password. Five tries"
         " in ten minutes."
     ),
     body=StepUpProof,

@@ -44,7 +44,7 @@ async def list_passkeys(request: web.Request) -> web.Response:
 
 @api.operation(
     "POST",
-    "/auth/passkeys/options",
+    "/auth/passkey-registrations",
     summary="Begin to add a passkey",
     description=f"The challenge is good for ten minutes and one answer. {RECENT}",
     responses={201: PasskeyOptions},
@@ -137,7 +137,7 @@ async def remove_passkey(request: web.Request) -> web.Response:
 
 @api.operation(
     "POST",
-    "/auth/passkeys/step-up/options",
+    "/auth/step-up/passkey/options",
     summary="Begin to prove with a passkey that it is still you",
     responses={201: PasskeyOptions},
     security=True,
@@ -154,7 +154,7 @@ async def begin_passkey_step_up(request: web.Request) -> web.Response:
 
 @api.operation(
     "POST",
-    "/auth/passkeys/step-up",
+    "/auth/step-up/passkey",
     summary="Prove with a passkey that it is still you",
     body=PasskeyProof,
     responses={204: None},

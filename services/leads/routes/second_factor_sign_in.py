@@ -36,7 +36,7 @@ TAGS: Final = ["login"]
     summary="Log in: the second step after the password",
     description=(
         "With the `mfa_token` of the answer `mfa_required`, and a code of the authenticator app"
-        " or a recovery code. A passkey: `/auth/passkeys/sign-in`."
+        " or a recovery code. A passkey: `/auth/token/passkey`."
     ),
     body=SecondStepProof,
     responses={200: TokenAnswer},
@@ -68,7 +68,7 @@ async def pass_second_step(request: web.Request) -> web.Response:
 
 @api.operation(
     "POST",
-    "/auth/passkeys/sign-in/options",
+    "/auth/token/passkey/options",
     summary="Log in with a passkey: the challenge",
     description=(
         "Without `mfa_token` any passkey signs in, and no email address or password is needed;"
@@ -90,7 +90,7 @@ async def begin_passkey_sign_in(request: web.Request) -> web.Response:
 
 @api.operation(
     "POST",
-    "/auth/passkeys/sign-in",
+    "/auth/token/passkey",
     summary="Log in with a passkey",
     body=PasskeyProof,
     responses={200: TokenAnswer},

@@ -26,21 +26,21 @@ class Office:
     """A page of another origin, with an authenticator of its own."""
 
     async def new_passkey(self, name: str = "Laptop") -> ClientResponse:
-        begun = await (await self.lena.post("/auth/passkeys/options")).json()
+        begun = await (await self.lena.post("/auth/passkey-registrations")).json()
         made = await self.laptop.create(begun["options"])
         body = {"ceremony": begun["ceremony"], "name": name, "credential": made}
         answer: ClientResponse = await self.lena.post("/auth/passkeys", json=body)
         return answer
 
     async def begin(self, **body: str) -> dict[str, Any]:
-        answer = await self.client.post("/auth/passkeys/sign-in/options", json=body)
+        answer = await self.client.post("/auth/token/passkey/options", json=body)
         assert answer.status == 201, await answer.text()
         begun: dict[str, Any] = await answer.json()
         return begun
 
     async def finish(self, ceremony: str, signed: dict[str, Any]) -> ClientResponse:
         body = {"ceremony": ceremony, "credential": signed}
-        return await self.client.post("/auth/passkeys/sign-in", json=body)
+        return await self.client.post("/auth/token/passkey", json=body)
 
     async def sign_in(self, **body: str) -> ClientResponse:
         begun = await self.begin(**body)
@@ -92,7 +92,7 @@ async def test_a_passkey_is_the_second_step_after_the_password(office: Office) -
     done = await office.finish(begun["ceremony"], await office.laptop.get(begun["options"]))
     await signed_in(office.client, done)
     used = await office.client.post(
-        "/auth/passkeys/sign-in/options", json={"mfa_token": required["mfa_token"]}
+        "/auth/token/passkey/options", json={"mfa_token": required["mfa_token"]}
     )
     assert used.status == 410
 
@@ -121,7 +121,7 @@ async def test_a_signed_challenge_works_once_also_at_the_same_moment(office: Off
 
 
 async def test_another_origin_can_neither_add_nor_use_one(office: Office) -> None:
-    begun = await (await office.lena.post("/auth/passkeys/options")).json()
+    begun = await (await office.lena.post("/auth/passkey-registrations")).json()
     made = await office.elsewhere.create(begun["options"])
     body = {"ceremony": begun["ceremony"], "name": "x", "credential": made}
     assert (await office.lena.post("/auth/passkeys", json=body)).status == 403
@@ -189,15 +189,15 @@ async def test_a_passkey_proves_a_login_again(office: Office) -> None:
     old = await signed_in(office.client, await log_in(office.client, LENA, PASSWORD))
     await office.new_passkey()
     assert (await old.post("/auth/mfa/recovery-codes")).status == 401
-    begun = await (await old.post("/auth/passkeys/step-up/options")).json()
+    begun = await (await old.post("/auth/step-up/passkey/options")).json()
     signed = await office.laptop.get(begun["options"])
     proof = {"ceremony": begun["ceremony"], "credential": signed}
     assert (await office.finish(begun["ceremony"], signed)).status == 410, "not for signing in"
 
-    begun = await (await old.post("/auth/passkeys/step-up/options")).json()
+    begun = await (await old.post("/auth/step-up/passkey/options")).json()
     proof = {
         "ceremony": begun["ceremony"],
         "credential": await office.laptop.get(begun["options"]),
     }
-    assert (await old.post("/auth/passkeys/step-up", json=proof)).status == 204
+    assert (await old.post("/auth/step-up/passkey", json=proof)).status == 204
     assert (await old.post("/auth/mfa/recovery-codes")).status == 201
