@@ -19,7 +19,7 @@ _PRODUCT: Final = "leadlog"
 _SHORT_WORD: Final = 3
 _LONGEST_UNIT: Final = 4
 _PADDING: Final = re.compile(r"[\W\d_]+")
-_ROWS: Final = ("abcdefghijklmnopqrstuvwxyz", "01234567890", "qwertyuiopasdfghjklzxcvbnm")
+_ROWS: Final = ("abcdefghijklmnopqrstuvwxyz", "0123456789", "qwertyuiopasdfghjklzxcvbnm")
 
 
 class WeakPassword(ValueError):
