@@ -12,6 +12,7 @@ from services.leads.auth.mfa.policy import AuthPolicy
 from services.leads.keys import AUTH
 from services.leads.routes.api import api
 from services.leads.routes.mfa import RECENT
+from services.leads.routes.mfa_models import NewAuthPolicy
 from services.leads.routes.notices import tell_owner
 from services.leads.routes.recent import me_just_proved
 from services.leads.routes.responses import model_response
@@ -41,7 +42,7 @@ async def show_auth_policy(request: web.Request) -> web.Response:
         " that are open already. Refused for one's own role while one has no factor oneself."
         f" {RECENT}"
     ),
-    body=AuthPolicy,
+    body=NewAuthPolicy,
     responses={200: AuthPolicy},
     problems=(409, 503),
     security=True,
@@ -50,7 +51,8 @@ async def show_auth_policy(request: web.Request) -> web.Response:
 async def set_auth_policy(request: web.Request) -> web.Response:
     """Set the policy; it holds everywhere within seconds."""
     asking = await me_just_proved(request)
-    wanted = await parse_json(request, AuthPolicy)
+    sent = await parse_json(request, NewAuthPolicy)
+    wanted = AuthPolicy(mfa_required_for=sent.mfa_required_for)
     if asking.stored.account.role in wanted.mfa_required_for and not asking.credentials.has_factor:
         raise Problem(
             "own-factor-missing",
@@ -73,13 +75,21 @@ async def set_auth_policy(request: web.Request) -> web.Response:
         f" password alone signs them in then. They are told by mail. {RECENT}"
     ),
     responses={204: None},
+    problems=(409, 503),
     security=True,
     tags=TAGS,
 )
 async def reset_mfa(request: web.Request) -> web.Response:
     """Reset another account's factors."""
     account_id = str(path_uuid(request, "id"))
-    await me_just_proved(request)
+    asking = await me_just_proved(request)
+    if account_id == asking.account_id:
+        raise Problem(
+            "own-account",
+            "This is your own account",
+            409,
+            "Remove your own factors one by one: the rule about the last one holds for you too.",
+        )
     auth = request.app[AUTH]
     stored = await find_by_id(auth.accounts, account_id)
     if stored is None:

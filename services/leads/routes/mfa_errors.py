@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import Final
 
 from libs.chassis.problems import ErrorTable, Problem
+from services.leads.auth.mfa.allowance import TooManyChallenges
 from services.leads.auth.mfa.factors import CodesPaused, NoFactor, WrongCode
 from services.leads.auth.mfa.passkey_flow import PasskeyUnknown, TooManyPasskeys
 from services.leads.auth.mfa.passkeys import MAX_PASSKEYS, PasskeyRefused
@@ -32,6 +33,17 @@ def _paused(error: Exception) -> Problem:
     )
 
 
+def _busy(error: Exception) -> Problem:
+    seconds = error.seconds if isinstance(error, TooManyChallenges) else 1
+    return Problem(
+        "too-many-challenges",
+        "Too many sign-ins were begun from this address",
+        TOO_MANY,
+        f"Try again in {seconds} s.",
+        headers={"Retry-After": str(seconds)},
+    )
+
+
 def _step_up(_error: Exception) -> Problem:
     # RFC 9470: the challenge that asks for a fresher or a stronger login.
     return Problem(
@@ -51,6 +63,7 @@ MFA_ERRORS: Final[ErrorTable] = {
     StepUpNeeded: _step_up,
     CodesPaused: _paused,
     TooManyTries: _paused,
+    TooManyChallenges: _busy,
     WrongCode: _fixed(
         "wrong-code",
         "The code is not right",

@@ -7,6 +7,7 @@ from uuid import UUID
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
 from services.leads.auth.mfa.credentials import Method, Passkey
+from services.leads.auth.mfa.policy import AuthPolicy
 from services.leads.auth.password_rules import MAX_LENGTH
 from services.leads.models import Strict
 
@@ -207,6 +208,12 @@ class PasskeyAdded(BaseModel):
     recovery_codes: list[str] = Field(
         description="Ten when the account had none, to be shown once; else empty."
     )
+
+
+class NewAuthPolicy(AuthPolicy):
+    """What the firm asks of its accounts from now on."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
 
 class MfaRequired(BaseModel):

@@ -4,6 +4,7 @@ from typing import Final
 
 from aiohttp import web
 
+from libs.chassis.client_address import client_address
 from libs.outbox import Outbox, OutboxMail
 from services.leads.auth.accounts import Account
 
@@ -27,6 +28,6 @@ async def tell_owner(request: web.Request, account: Account, notice: str) -> Non
             account_id=account.id,
             recipient=account.email,
             name=account.name,
-            details={"notice": notice, "address": request.remote or ""},
+            details={"notice": notice, "address": client_address(request)},
         )
     )

@@ -76,15 +76,15 @@ async def pass_second_step(request: web.Request) -> web.Response:
     ),
     body=PasskeySignIn,
     responses={201: PasskeyOptions},
-    problems=(410, 503),
+    problems=(410, TOO_MANY, 503),
     tags=TAGS,
 )
 async def begin_passkey_sign_in(request: web.Request) -> web.Response:
     """Answer what `navigator.credentials.get()` needs."""
     sent = await parse_json(request, PasskeySignIn)
-    ceremony, options = await passkey_flow.begin_sign_in(
-        request.app[AUTH].mfa, sent.mfa_token, now()
-    )
+    mfa = request.app[AUTH].mfa
+    mfa.challenges.take(client_info(request).address)
+    ceremony, options = await passkey_flow.begin_sign_in(mfa, sent.mfa_token, now())
     return model_response(PasskeyOptions(ceremony=ceremony, options=options), status=201)
 
 

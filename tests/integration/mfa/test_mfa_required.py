@@ -97,6 +97,8 @@ async def test_an_administrator_resets_the_factors_of_somebody_who_lost_them(
     _, codes = await enrol(lena)
     unknown = await client.delete(f"/accounts/{uuid_of_nobody()}/mfa", headers=bearer(olga))
     assert unknown.status == 404
+    own = await client.delete(f"/accounts/{olga.account_id}/mfa", headers=bearer(olga))
+    assert own.status == 409
     done = await client.delete(f"/accounts/{lena.account_id}/mfa", headers=bearer(olga))
     assert done.status == 204
 

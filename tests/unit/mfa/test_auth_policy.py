@@ -70,6 +70,12 @@ def test_who_has_a_factor_must_have_used_one_within_ten_minutes(
             check_fresh(NOW - age, methods, NOW, has_factor=has_factor)
 
 
+async def test_what_a_newer_version_wrote_is_read_as_far_as_it_is_known() -> None:
+    bucket = MemoryBucket()
+    await bucket.put("auth.policy", b'{"mfa_required_for": ["admin"], "something_new": 1}')
+    assert await Policies(bucket).current() == ADMINS
+
+
 async def test_the_policy_is_read_again_after_some_seconds() -> None:
     time, bucket = [0.0], MemoryBucket()
     mine, theirs = (Policies(bucket, lambda: time[0]) for _ in range(2))

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pydantic import BaseModel
 
 from services.leads.auth.accounts import Bucket
+from services.leads.auth.mfa.allowance import Allowance
 from services.leads.auth.mfa.credentials import CredentialStore
 from services.leads.auth.mfa.passkeys import RelyingParty
 from services.leads.auth.mfa.policy import Policies
@@ -62,6 +63,7 @@ class Mfa:
     registrations: SignIns[Ceremony]
     assertions: SignIns[Ceremony]
     step_ups: StepUpTries
+    challenges: Allowance
 
 
 def open_mfa(
@@ -94,4 +96,5 @@ def open_mfa(
         registrations=SignIns(sign_ins, "passkey-new", Ceremony),
         assertions=SignIns(sign_ins, "passkey", Ceremony),
         step_ups=StepUpTries(sign_ins),
+        challenges=Allowance(),
     )

@@ -26,7 +26,8 @@ class AuthPolicy(BaseModel):
         mfa_required_for: The roles that must use a second factor.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    # What a newer version has added must not keep this one from reading it.
+    model_config = ConfigDict(frozen=True, extra="ignore")
 
     mfa_required_for: frozenset[Role] = Field(
         frozenset(), description="The roles that must use a second factor."
