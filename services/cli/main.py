@@ -14,7 +14,7 @@ from rich.table import Table
 from libs import __version__
 from libs.chassis.logs import configure_logging
 from libs.events.topology import Provisioned, provision
-from services.cli import accounts, broker
+from services.cli import accounts, api_keys, broker, signing_keys
 from services.cli.accounts import Data
 from services.cli.backup.commands import backup, restore
 from services.cli.backup.erasures import erasures
@@ -50,6 +50,8 @@ app.command()(erase)
 app.command()(retention)
 app.command()(erasures)
 app.add_typer(accounts.app, name="account")
+app.add_typer(api_keys.app, name="api-key")
+app.add_typer(signing_keys.app, name="signing-keys")
 app.add_typer(dead_letters.app, name="dead-letters")
 _console = Console()
 
