@@ -197,6 +197,22 @@ async def test_given_a_log_that_is_away_then_nothing_is_sent() -> None:
     assert office.postman.letters == []
 
 
+async def test_given_a_ledger_that_is_away_then_nothing_is_sent() -> None:
+    office = Office()
+    office.bucket.away = True
+    event = await submit(office.store)
+    with pytest.raises(RetryLater, match="JetStream does not answer"):
+        await notifier(office).handle(event, 1)
+    assert office.postman.letters == []
+
+
+async def test_given_no_outcome_yet_then_the_ledger_is_asked_once_for_all_mails() -> None:
+    office = Office()
+    event = await submit(office.store)
+    await notifier(office).handle(event, 1)
+    assert office.bucket.questions == 1
+
+
 async def test_given_a_broken_template_then_only_its_mails_fail(tmp_path: Path) -> None:
     for name, subject in ((ACKNOWLEDGEMENT, "{{ nonsense }}"), (ALERT, "New lead")):
         (tmp_path / name).mkdir()
