@@ -56,6 +56,7 @@ from services.leads.routes import (
 from services.leads.routes.api import api
 from services.leads.routes.bearer import require_permission
 from services.leads.routes.errors import ERRORS
+from services.leads.routes.join_page import add_join_pages
 from services.leads.routes.notices import OUTBOX
 from services.leads.settings import LeadsSettings
 
@@ -97,6 +98,7 @@ def build_app(settings: LeadsSettings) -> web.Application:
     supervise(app, "janitor", lambda: clean_up(app, settings))
     supervise(app, "erasures", lambda: look_after_people(app, settings))
     api.install(app)
+    add_join_pages(app)
     return app
 
 

@@ -1,4 +1,4 @@
-"""Slows down who guesses passwords, without keeping the owner waiting (docs/adr/0020).
+"""Slows down who guesses passwords, without keeping the owner waiting (docs/adr/0025).
 
 Failures are counted in lanes. Who comes from a place where the account has logged in before
 has a lane of their own; everybody else shares the account's other lane, and one for their

@@ -15,11 +15,16 @@ from services.leads.auth.permissions import Permission, permissions_by_route
 from services.leads.auth.principal import Principal
 from services.leads.auth.tokens import BadToken
 from services.leads.keys import AUTH, PRINCIPAL, now
+from services.leads.routes.join_page import JOIN_PATHS
 
-UNLISTED: Final = frozenset(
-    {"/healthz", "/readyz", "/openapi.json", "/docs", "/docs/style.css"},
-)
-"""Open addresses that the chassis adds, and that no API document lists."""
+UNLISTED: Final = JOIN_PATHS | {
+    "/healthz",
+    "/readyz",
+    "/openapi.json",
+    "/docs",
+    "/docs/style.css",
+}
+"""Open addresses that no API document lists: what the chassis adds, and pages for people."""
 
 
 def require_permission(operations: Iterable[Operation]) -> Middleware:

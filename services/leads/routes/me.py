@@ -51,7 +51,7 @@ async def log_out(request: web.Request) -> web.Response:
         auth = request.app[AUTH]
         await auth.sessions.end(session_id)
         auth.live.forget(session_id)
-        await note(request, "session.ended", target=f"session:{session_id}")
+        await note(request, "session.ended", target=f"session:{session_id.rpartition('.')[2]}")
     return web.Response(status=204)
 
 
