@@ -2,6 +2,7 @@
 
 from pathlib import Path
 from typing import Self
+from urllib.parse import urlsplit
 
 from pydantic import Field, FilePath, SecretStr, field_validator, model_validator
 
@@ -97,10 +98,12 @@ class LeadsSettings(ServiceSettings, service="leads"):
     @field_validator("public_url")
     @classmethod
     def _an_origin(cls, url: str) -> str:
-        if not is_safe(url) or url.rstrip("/").count("/") != 2:  # noqa: PLR2004 - those of ://
-            msg = "it must be https:// and a host (http:// only for this machine), without a path"
+        origin = url.rstrip("/")
+        parts = urlsplit(origin)
+        if not is_safe(origin) or origin != f"{parts.scheme}://{parts.netloc}" or "@" in origin:
+            msg = "it must be https:// and a host (http:// only for this machine), and no more"
             raise ValueError(msg)
-        return url.rstrip("/")
+        return origin
 
     @field_validator("credential_key")
     @classmethod
