@@ -111,8 +111,8 @@ async def _what_remains(js: JetStreamContext) -> str:
     )
     if (await js.stream_info(STREAM)).config.num_replicas not in {None, 1}:
         text += (
-            " In a cluster, the servers' replication logs keep a copy until they are compacted: "
-            "see docs/personal-data.md."
+            " In a cluster, the servers' replication logs keep a copy for about three minutes: "
+            "docs/personal-data.md says what shortens that."
         )
     return text
 

@@ -9,11 +9,20 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from libs.events import Channel, Event, NewEvent, NotificationFailed, NotificationSent, event_id
+from libs.events import (
+    Channel,
+    Event,
+    LeadErased,
+    NewEvent,
+    NotificationFailed,
+    NotificationSent,
+    event_id,
+)
 from services.leads.lead import (
     Assign,
     AssignedOtherwise,
     Command,
+    LeadIsErased,
     LeadState,
     LeadUnknown,
     MarkReachedOut,
@@ -176,3 +185,13 @@ def test_a_command_is_satisfied_by_its_own_facts(
 
     assert when([*known, *followed], command) == []
     assert state_of([*known, *followed]).status is Status.REACHED_OUT
+
+
+def test_of_an_erased_lead_nothing_is_known_and_nothing_can_be_done() -> None:
+    stone = new(LeadErased(reason="request", erased=()))
+    facts = [new(submitted()), new(assigned()), stone, new(submitted()), new(reached_out())]
+    assert state_of(facts) == LeadState(erased=True)
+    assign = Assign(command_id=uuid4(), actor="account:a1", at=START, assignee="a2")
+    for command in (MARK, assign):
+        with pytest.raises(LeadIsErased):
+            when([stone], command)
