@@ -18,11 +18,13 @@ run: $(READY) ## Run the whole system here: form, inbox API, mail catcher (ARGS=
 test: $(READY) browser ## Run every test (ARGS="-k name" for some)
 	$(BIN)/python -m pytest -n 2 --dist loadgroup $(ARGS)
 
-lint: $(READY) ## Check style, types and the import rules
+lint: $(READY) ## Check style, types, the import rules, known vulnerabilities, secrets
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	sh .ci/secrets.sh
+	$(BIN)/python .ci/audit.py
 
 format: $(READY) ## Bring the code into shape
 	$(BIN)/ruff check --fix .
