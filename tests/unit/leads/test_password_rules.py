@@ -20,7 +20,7 @@ LENA = ("lena@firm.example", "Lena Weber")
         "これは十五文字より長いパスワードです",
         "lena likes green tea and rain",
         "x9$kQ-2vLm8!pR4t",
-        generate(),
+        pytest.param(generate(), id="generated"),
     ],
 )
 def test_length_is_enough_whatever_the_characters_are(password: str) -> None:

@@ -38,7 +38,11 @@ def test_what_is_damaged_does_not_open(damaged: str) -> None:
         Sealing([OLD]).open(damaged, "owner")
 
 
-@pytest.mark.parametrize("key", ["", "short", "é", OLD[:-4], OLD + "AAAA"])
+@pytest.mark.parametrize(
+    "key",
+    ["", "short", "é", OLD[:-4], OLD + "AAAA"],
+    ids=["empty", "short", "not ASCII", "too short", "too long"],
+)
 def test_a_key_that_is_none_is_refused(key: str) -> None:
     with pytest.raises(BadKey):
         Sealing([key])
