@@ -169,12 +169,20 @@ class AuditLog:
                 try:
                     raw = await self._js.get_last_msg(AUDIT, ALL)
                 except NotFoundError:  # nothing was written yet, or all of it is too old
-                    info = await self._js.stream_info(AUDIT)
-                    return _Tip(info.state.last_seq, GENESIS)
+                    return await self._empty_tip()
             found = hash_of(raw.subject or "", raw.headers or {}, raw.data or b"")
             return _Tip(raw.seq or 0, found)
 
         return await with_retries(self._client, attempt, deadline=deadline)
+
+    async def _empty_tip(self) -> _Tip:
+        try:
+            info = await self._js.stream_info(AUDIT)
+        except NotFoundError:
+            raise StoreUnavailable(
+                f"there is no stream {AUDIT}; `leadlog provision` makes it"
+            ) from None
+        return _Tip(info.state.last_seq, GENESIS)
 
     async def _is_at(self, position: int, message_id: str) -> bool:
         async def attempt() -> bool:

@@ -3,12 +3,17 @@
 from typing import Final
 
 from aiohttp import web
+from pydantic import ValidationError
 
 from libs.audit import ANONYMOUS, AuditEntry, AuditLog, Outcome
 from libs.chassis.client_address import client_address
 from services.leads.keys import PRINCIPAL
 
 AUDIT_LOG: Final = web.AppKey("audit_log", AuditLog)
+
+
+class NotAnEntry(Exception):
+    """The service would note what an entry may not say: a programming error."""
 
 
 async def note(
@@ -34,15 +39,21 @@ async def note(
 
     Raises:
         StoreUnavailable: it cannot be written.
+        NotAnEntry: the values are none that an entry may have.
     """
-    entry = AuditEntry(
-        action=action,
-        actor=actor or _actor(request),
-        target=target,
-        outcome=outcome,
-        details=details,
-        address=client_address(request),
-    )
+    try:
+        entry = AuditEntry(
+            action=action,
+            actor=actor or _actor(request),
+            target=target,
+            outcome=outcome,
+            details=details,
+            address=client_address(request),
+        )
+    except ValidationError as error:
+        # Not the client's fault, so it must not become the answer to a request that is not valid.
+        fields = ", ".join(str(one["loc"][0]) for one in error.errors(include_input=False))
+        raise NotAnEntry(f"this cannot be noted as {action!r}: {fields}") from None
     await request.app[AUDIT_LOG].record(entry)
 
 

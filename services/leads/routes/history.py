@@ -3,6 +3,7 @@
 from aiohttp import web
 
 from libs.chassis.api import path_uuid
+from services.leads.audit import note
 from services.leads.keys import DIRECTORY, PRINCIPAL, STORE
 from services.leads.lead import LeadIsErased, LeadUnknown, state_of
 from services.leads.models import History
@@ -34,6 +35,7 @@ async def show_history(request: web.Request) -> web.Response:
         raise LeadUnknown
     if state.erased:
         raise LeadIsErased
+    await note(request, "lead.history-read", target=f"lead:{lead_id}")
     names = await request.app[DIRECTORY].names(named_in(history.events))
     return model_response(
         History(items=[history_entry(event, names.get) for event in history.events])

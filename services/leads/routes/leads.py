@@ -7,7 +7,9 @@ from sqlalchemy import Row
 
 from libs.chassis.api import ResponseSpec, parse_query, path_uuid
 from services.leads import queries
+from services.leads.audit import note
 from services.leads.keys import DIRECTORY, PRINCIPAL, READERS
+from services.leads.listing_shape import shape_of
 from services.leads.models import LeadPage, LeadQuery, LeadView
 from services.leads.routes.api import POSITION, POSITION_HEADER, POSITION_PARAMETER, api
 from services.leads.routes.positions import wait_for_position
@@ -41,6 +43,7 @@ async def list_leads(request: web.Request) -> web.Response:
         rows, next_cursor = await queries.page(engine, query)
     names = await request.app[DIRECTORY].names(one for row in rows for one in _named_in(row))
     items = [view_of_row(dict(row._mapping), names.get) for row in rows]  # noqa: SLF001 - SQLAlchemy's documented name
+    await note(request, "leads.listed", count=len(items), **shape_of(query))
     answer = LeadPage(items=items, next_cursor=next_cursor)
     return model_response(answer, headers={POSITION: str(position)})
 
@@ -60,6 +63,7 @@ async def show_lead(request: web.Request) -> web.Response:
     lead_id = path_uuid(request, "id")
     position = await wait_for_position(request)
     row = await visible_row(request, lead_id)
+    await note(request, "lead.read", target=f"lead:{lead_id}")
     names = await request.app[DIRECTORY].names(_named_in(row))
     view = view_of_row(dict(row._mapping), names.get)  # noqa: SLF001 - SQLAlchemy's documented name
     return model_response(view, headers={POSITION: str(position)})

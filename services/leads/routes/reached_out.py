@@ -5,6 +5,7 @@ from typing import Final
 from aiohttp import web
 
 from libs.chassis.api import ResponseSpec, parse_json, path_uuid
+from services.leads.audit import note
 from services.leads.keys import DIRECTORY, PRINCIPAL, now
 from services.leads.lead import MarkReachedOut
 from services.leads.models import ReachedOutAnswer, ReachedOutRequest
@@ -52,6 +53,7 @@ async def reach_out(request: web.Request) -> web.Response:
         note=said.note,
     )
     outcome = await carried_out(request, lead_id, command)
+    await note(request, "lead.reached-out", target=f"lead:{lead_id}", already=outcome.already)
     names = await request.app[DIRECTORY].names(named_in(outcome.events))
     view = view_of_facts(outcome.events, names.get)
     answer = ReachedOutAnswer(**dict(view), already_reached_out=outcome.already)
