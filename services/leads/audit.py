@@ -1,5 +1,6 @@
 """Noting in the audit trail what a request did (docs/audit.md)."""
 
+from collections.abc import Mapping
 from typing import Final
 
 from aiohttp import web
@@ -23,6 +24,7 @@ async def note(
     target: str | None = None,
     outcome: Outcome = "ok",
     actor: str | None = None,
+    said: Mapping[str, str | int | bool] | None = None,
     **details: str | int | bool,
 ) -> None:
     """Write who did what; it is on disk when this returns.
@@ -35,6 +37,7 @@ async def note(
         target: ``<kind>:<id>``.
         outcome: ``refused`` or ``failed`` when it did not happen.
         actor: who did it, when the request does not know yet (a sign-in).
+        said: more of the details, when their names are not known here.
         **details: short words and numbers; never a name, an address or what was typed.
 
     Raises:
@@ -47,7 +50,7 @@ async def note(
             actor=actor or _actor(request),
             target=target,
             outcome=outcome,
-            details=details,
+            details={**(said or {}), **details},
             address=client_address(request),
         )
     except ValidationError as error:

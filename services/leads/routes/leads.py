@@ -43,7 +43,7 @@ async def list_leads(request: web.Request) -> web.Response:
         rows, next_cursor = await queries.page(engine, query)
     names = await request.app[DIRECTORY].names(one for row in rows for one in _named_in(row))
     items = [view_of_row(dict(row._mapping), names.get) for row in rows]  # noqa: SLF001 - SQLAlchemy's documented name
-    await note(request, "leads.listed", count=len(items), **shape_of(query))
+    await note(request, "leads.listed", said=shape_of(query), count=len(items))
     answer = LeadPage(items=items, next_cursor=next_cursor)
     return model_response(answer, headers={POSITION: str(position)})
 
