@@ -122,40 +122,11 @@ def subject_of(entry: AuditEntry) -> str:
     return f"audit.{area}.{verb}.{entry.actor}.{shard_of(entry.target)}"
 
 
-def filter_of(*, action: str | None, actor: str | None, target: str | None) -> str:
-    """The subject filter that holds every entry with these values (and, by shard, others)."""
-    if action is None:
-        area, verb = "*", "*"
-    elif "." in action:
-        area, verb = _action_tokens(action)
-    else:
-        area, verb = action, "*"
-    shard = "*" if target is None else shard_of(target)
-    return f"audit.{area}.{verb}.{actor or '*'}.{shard}"
-
-
 def shard_of(target: str | None) -> str:
     """The last token of the subject: two hexadecimal digits, or ``-`` without a target."""
     if target is None:
         return _NO_TARGET
     return f"{hashlib.sha256(target.encode()).digest()[0] % SHARDS:02x}"
-
-
-def matches(
-    entry: RecordedEntry,
-    *,
-    target: str | None = None,
-    outcome: str | None = None,
-    after: datetime | None = None,
-    before: datetime | None = None,
-) -> bool:
-    """Whether an entry that the subject filter let pass is really meant."""
-    return (
-        (target is None or entry.target == target)
-        and (outcome is None or entry.outcome == outcome)
-        and (after is None or entry.time >= after)
-        and (before is None or entry.time < before)
-    )
 
 
 def _action_tokens(action: str) -> tuple[str, str]:

@@ -59,6 +59,23 @@ async def test_several_writers_make_one_chain_and_lose_nothing(js: JetStreamCont
     await assert_one_chain(js, 160)
 
 
+async def test_who_writes_all_the_time_leaves_others_a_turn(js: JetStreamContext) -> None:
+    busy, other = AuditLog(js), AuditLog(js)
+
+    async def go_on() -> None:
+        while True:
+            await busy.record(entry(1))
+
+    writing = asyncio.create_task(go_on())
+    try:
+        async with asyncio.timeout(5):
+            for number in range(20):
+                await other.record(entry(number))
+    finally:
+        writing.cancel()
+    assert not writing.done() or writing.cancelled()
+
+
 async def test_a_lost_answer_does_not_write_twice(
     js: JetStreamContext, monkeypatch: pytest.MonkeyPatch
 ) -> None:
