@@ -15,7 +15,6 @@ from itertools import islice
 from typing import Any, Final
 from uuid import UUID
 
-import nats.errors
 from nats.js import JetStreamContext
 from nats.js.api import PubAck
 from nats.js.errors import APIError, NotFoundError
@@ -33,7 +32,6 @@ _STREAM: Final = f"OBJ_{BUCKET}"
 _PIECE: Final = 256 * 1024
 _WINDOW: Final = 4
 """Pieces under way at once: 1 MiB of memory for each upload or download."""
-
 
 
 class JetStreamResumeStore:

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 from nats.js import JetStreamContext
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
 
 from libs.audit import OPERATOR, AuditEntry, AuditLog
 from libs.chassis.buckets import Bucket
@@ -48,7 +48,9 @@ def list_all(data: Data = Path("var")) -> None:
         _console.print("There is no API key yet. Make one with `leadlog api-key create NAME`.")
         return
     now = datetime.now(UTC)
-    table = Table("id", "name", "scopes", "state", "last used")
+    table = Table(
+        Column("id", no_wrap=True), Column("name", no_wrap=True), "scopes", "state", "last used"
+    )
     for key, used in found:
         table.add_row(key.id, key.name, " ".join(sorted(key.scopes)), _state(key, now), _day(used))
     _console.print(table)

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 from nats.js import JetStreamContext
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
 
 from libs.audit import OPERATOR, AuditEntry, AuditLog
 from libs.chassis.buckets import Bucket
@@ -40,7 +40,7 @@ def list_all(data: Data = Path("var")) -> None:
     if not found:
         _console.print("There is no signing key yet: the leads service makes one when it needs it.")
         return
-    table = Table("key", "since", "replaced", "state")
+    table = Table(Column("key", no_wrap=True), "since", "replaced", "state")
     for key in found:
         replaced = "" if key.replaced_at is None else f"{key.replaced_at:%Y-%m-%d %H:%M} UTC"
         table.add_row(key.kid, f"{key.created_at:%Y-%m-%d %H:%M} UTC", replaced, key.state.value)

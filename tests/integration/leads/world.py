@@ -13,6 +13,7 @@ from uuid import UUID, uuid4
 from aiohttp import ClientResponse
 from aiohttp.test_utils import TestClient, TestServer
 from nats.js import JetStreamContext
+from pydantic import SecretStr
 
 from libs.chassis.buckets import Bucket
 from libs.events import Event, LeadSubmitted, NewEvent, Part, ResumeRef, new_id
@@ -81,6 +82,11 @@ class World:
             "http_port": 0,
         }
         return LeadsSettings(**{**values, **more})
+
+    def as_operator(self, settings: LeadsSettings) -> LeadsSettings:
+        """The same replica's settings, as a command of the operator has them."""
+        seed = SecretStr(self.server.seeds["operator"])
+        return settings.model_copy(update={"nats_nkey_seed": seed})
 
     async def replica(self, name: str = "", **more: Any) -> Client:
         """Start a replica and wait until it is ready; it stops with the test."""

@@ -179,7 +179,7 @@ async def test_a_stranger_gets_nothing(server: NatsServer) -> None:
     options = {"allow_reconnect": False, "connect_timeout": 2, "error_cb": quiet}
     for login in ({}, {"user": "leadlog", "password": "leadlog"}):
         with pytest.raises(nats.errors.Error, match="Authorization Violation"):
-            await nats.connect(server.url, **options, **login)  # type: ignore[arg-type]
+            await nats.connect(server.url, **options, **login)
 
 
 async def test_even_the_operator_cannot_make_the_audit_trail_erasable(server: NatsServer) -> None:
