@@ -62,7 +62,7 @@ class ErrorLog:
     def _log(self, error: Exception) -> None:
         if (denied := _denied(error)) is not None:
             self._last_denied = (denied, time.monotonic())
-            if denied == f"listen to _inbox_{self._service}.*":
+            if denied.startswith(f"listen to _inbox_{self._service}."):
                 self._end_as_somebody_else()
                 return
         event, advice = explain(error, self._servers, self._user)
@@ -125,6 +125,7 @@ _REFUSED = (
 )
 _NO_TLS = (
     "check that LEADLOG_NATS_TLS_CA names the authority that signed the server's certificate, "
-    "and that the host in LEADLOG_NATS_URL is one the certificate names"
+    "that the host in LEADLOG_NATS_URL is one the certificate names, and that the server speaks "
+    "TLS right away (handshake_first, as in deploy/nats/tls.conf)"
 )
 _AWAY = "check that a nats-server runs at {servers} (LEADLOG_NATS_URL); trying on"

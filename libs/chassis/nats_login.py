@@ -24,6 +24,9 @@ def login(settings: ServiceSettings, user: str) -> dict[str, Any]:
         "password": password.get_secret_value() if password else None,
         "nkeys_seed_str": seed.get_secret_value().strip() if seed else None,
         "tls": _tls(settings),
+        # Otherwise nats-py (2.16) goes on in plain text when the server, or somebody between,
+        # says that it needs no TLS.
+        "tls_handshake_first": any(url.startswith("tls://") for url in settings.nats_url),
         "inbox_prefix": inbox_of(user),
     }
 

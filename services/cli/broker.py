@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import ssl
 import sys
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
@@ -77,6 +78,12 @@ async def connected(found: ServiceSettings) -> AsyncIterator[JetStreamContext]:
         )
     except SettingsError as error:
         raise Refused(str(error)) from None
+    except ssl.SSLError:
+        raise Refused(
+            f"No TLS connection to {', '.join(found.nats_url)}: the server speaks none, or not "
+            "right away (handshake_first, as in deploy/nats/tls.conf), or its certificate is not "
+            "of this host, or not signed by whom LEADLOG_NATS_TLS_CA names."
+        ) from None
     except (nats.errors.Error, OSError, TimeoutError) as error:
         # nats-py has no class of its own for the server's "Authorization Violation".
         if "authorization" in str(error).lower():

@@ -5,6 +5,7 @@ permission that is missing fails a test. The test itself is one more user, who m
 """
 
 import socket
+import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -93,12 +94,13 @@ async def _quiet(_error: Exception) -> None:
     """What goes wrong on purpose in a test is not worth a line."""
 
 
-async def connect(server: NatsServer) -> Client:
+async def connect(server: NatsServer, ca: str | None = None) -> Client:
     """A client that comes back quickly after the server was away."""
     return await nats.connect(
         server.url,
         user=server.user,
         password=server.password,
+        tls=ssl.create_default_context(cafile=ca) if ca else None,
         max_reconnect_attempts=-1,
         reconnect_time_wait=0.05,
         error_cb=_quiet,
