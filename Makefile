@@ -18,11 +18,13 @@ run: $(READY) ## Run the whole system here: form, inbox API, mail catcher (ARGS=
 test: $(READY) browser ## Run every test (ARGS="-k name" for some)
 	$(BIN)/python -m pytest -n 2 --dist loadgroup $(ARGS)
 
-lint: $(READY) ## Check style, types and the import rules
+lint: $(READY) ## Check style, types, the import rules, known vulnerabilities, secrets
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	sh .ci/secrets.sh
+	$(BIN)/python .ci/audit.py
 
 format: $(READY) ## Bring the code into shape
 	$(BIN)/ruff check --fix .
@@ -36,8 +38,9 @@ chaos: $(READY) ## Kill everything at random under load, then compare (ARGS="--m
 
 setup: $(READY) ## Only set up the virtual environment from the lock file
 
-browser: # the tests in a browser need Chromium
+browser: # what tests need beside Python: Chromium, and an identity provider from npm
 	@sh tests/support/ensure-chromium.sh
+	@sh tests/support/ensure-node.sh
 
 clean: ## Remove the virtual environment and caches (var/, your data, stays)
 	rm -rf $(VENV) dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache

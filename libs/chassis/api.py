@@ -87,7 +87,7 @@ class Api:
             form: model of a urlencoded form; read it with ``parse_form``.
             multipart: JSON schema of a multipart/form-data body.
             problems: further statuses answered with a problem document. Those that follow
-                from the rest need no mention: 400, 413, 415 and 422 for a body, 422 for a
+                from the rest need no mention: 400, 408, 413, 415 and 422 for a body, 422 for a
                 query, 404 for a path parameter, 401 and 403 for security.
             security: whether a bearer token is needed.
             tags: groups on the docs page.

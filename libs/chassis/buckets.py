@@ -6,7 +6,7 @@ from typing import Final
 from uuid import uuid4
 
 from nats.js import JetStreamContext
-from nats.js.errors import NotFoundError
+from nats.js.errors import APIError, NotFoundError
 
 from libs.chassis.group_commit import GroupCommit
 from libs.chassis.jetstream import (
@@ -19,6 +19,7 @@ from libs.chassis.jetstream import (
 
 _EXPECTED: Final = "Nats-Expected-Last-Subject-Sequence"
 _OPERATION: Final = "KV-Operation"
+_NO_MESSAGE: Final = 10057
 _WRITER: Final = "Leadlog-Write-Id"
 
 
@@ -108,6 +109,28 @@ class Bucket:
         headers = {_OPERATION: "DEL", "Nats-Msg-Id": str(uuid4())}
         await self._group.publish(self._subject(key), b"", headers)
 
+    async def erase(self, key: str) -> None:
+        """Take a key away and overwrite its newest value's bytes on disk; it need not exist.
+
+        JetStream's secure delete. Values that were replaced before are not overwritten, so this
+        is for keys that are written once. Needs the right to delete messages of the bucket.
+        """
+        last = await self._last(key)
+        if last is None:
+            return
+
+        async def attempt() -> bool:
+            try:
+                return await self._js.delete_msg(self._stream, last.sequence)
+            except NotFoundError:
+                return True
+            except APIError as error:
+                if error.err_code == _NO_MESSAGE:  # an attempt before has done it
+                    return True
+                raise
+
+        await with_retries(self._client, attempt)
+
     async def keys(self) -> list[str]:
         """The keys that hold a value, in the order in which they were written."""
         prefix = f"$KV.{self._name}."
@@ -117,6 +140,22 @@ class Bucket:
             for message in messages
             if _OPERATION not in message.headers
         ]
+
+    async def matching(self, pattern: str) -> dict[str, Entry]:
+        """The entries whose keys match a pattern, in one round trip for each 256 of them.
+
+        Args:
+            pattern: A key with `*` for whole parts between dots: `<account id>.*`. Any replica
+                of a cluster may answer: what was written a moment ago may be missing.
+        """
+        key_subject(self._name, pattern.replace("*", "_"))
+        prefix = f"$KV.{self._name}."
+        messages = await get_batch(self._client, self._stream, f"{prefix}{pattern}")
+        return {
+            message.subject.removeprefix(prefix): Entry(message.data, message.sequence)
+            for message in messages
+            if _OPERATION not in message.headers
+        }
 
     def _subject(self, key: str) -> str:
         return key_subject(self._name, key)

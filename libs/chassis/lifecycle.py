@@ -12,6 +12,7 @@ import uvloop
 from aiohttp import web
 from aiohttp.web_protocol import RequestHandler
 
+from libs.chassis.connections import ConnectionLimits, exempt_from_limits
 from libs.chassis.health import HEALTH, NotReady
 from libs.chassis.ports import PortUnavailable, listen
 from libs.chassis.settings import ServiceSettings, SettingsError
@@ -125,7 +126,12 @@ async def _cancel(task: asyncio.Future[None], name: str, seconds: float) -> None
 async def _serve(app: web.Application, settings: ServiceSettings) -> int:
     life = app[LIFE]
     _install_signal_handlers(life)
-    runner = web.AppRunner(app, access_log=None, shutdown_timeout=_CUT_OFF_SECONDS)
+    runner = web.AppRunner(
+        app,
+        access_log=None,
+        shutdown_timeout=_CUT_OFF_SECONDS,
+        keepalive_timeout=settings.idle_seconds,
+    )
     code = await _start(runner, settings, life)
     if code is not None:
         await runner.cleanup()
@@ -153,7 +159,13 @@ async def _start(runner: web.AppRunner, settings: ServiceSettings, life: Life) -
 
 async def _open(runner: web.AppRunner, settings: ServiceSettings) -> None:
     await runner.setup()
-    await listen(runner, settings.http_host, settings.http_port, setting="http_port")
+    trusted = tuple(settings.trusted_proxies)
+    limits = ConnectionLimits(
+        settings.connections_per_address,
+        settings.stalled_seconds,
+        lambda address: exempt_from_limits(address, trusted),
+    )
+    await listen(runner, settings.http_host, settings.http_port, setting="http_port", limits=limits)
 
 
 def _exit_code(error: BaseException | None) -> int | None:

@@ -13,6 +13,7 @@ from prometheus_client import (
 )
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 
+from libs.chassis.headers import SECURITY_HEADERS
 from libs.chassis.ports import listen
 from libs.chassis.settings import ServiceSettings
 
@@ -70,10 +71,21 @@ async def metrics_site(app: web.Application, settings: ServiceSettings) -> Async
 
     site_app = web.Application()
     site_app.router.add_get("/metrics", show)
-    runner = web.AppRunner(site_app, access_log=None, shutdown_timeout=1)
+    site_app.on_response_prepare.append(_add_headers)
+    runner = web.AppRunner(
+        site_app,
+        access_log=None,
+        shutdown_timeout=1,
+        keepalive_timeout=settings.idle_seconds,
+    )
     await runner.setup()
     try:
         await listen(runner, settings.metrics_host, settings.metrics_port, setting="metrics_port")
         yield
     finally:
         await runner.cleanup()
+
+
+async def _add_headers(_: web.Request, response: web.StreamResponse) -> None:
+    response.headers["Server"] = "leadlog"
+    response.headers.update(SECURITY_HEADERS)

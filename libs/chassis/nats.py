@@ -1,8 +1,8 @@
 """The connection to NATS: made in the background, watched, and closed in order."""
 
 import asyncio
-import ssl
 from collections.abc import AsyncIterator, Callable
+from typing import Any
 
 import structlog
 from aiohttp import web
@@ -13,8 +13,9 @@ from libs.chassis.health import HEALTH
 from libs.chassis.lifecycle import LIFE
 from libs.chassis.nats_client import QuickClient
 from libs.chassis.nats_errors import ErrorLog
+from libs.chassis.nats_login import login
 from libs.chassis.nats_watch import Watchdog
-from libs.chassis.settings import ServiceSettings, SettingsError
+from libs.chassis.settings import ServiceSettings
 from libs.chassis.tasks import end
 
 CONNECT_SECONDS = 2
@@ -44,18 +45,19 @@ def nats_ctx(
 
     Args:
         settings: where the server is and how to log in.
-        service: names the connection, and its inbox: ``_INBOX_<service>``.
+        service: names the connection and the user at NATS; see ``nats_login.login``.
     """
 
     async def connect(app: web.Application) -> AsyncIterator[None]:
-        tls = _tls(settings)
+        how = login(settings, service)
         client = QuickClient()
+        errors = ErrorLog(settings, service, app[LIFE].fail)
         watchdog = Watchdog(client, give_up=app[LIFE].fail)
         app[NATS] = client
         app[JETSTREAM] = client.jetstream(timeout=REQUEST_SECONDS)
         app[CONNECTED] = watchdog.connected
-        app[HEALTH].add("nats", watchdog.check)
-        task = asyncio.create_task(_connect_and_watch(client, watchdog, settings, service, tls))
+        app[HEALTH].add("nats", lambda: _state(watchdog, errors))
+        task = asyncio.create_task(_connect_and_watch(client, watchdog, errors, service, how))
         task.add_done_callback(lambda done: _on_end(app, done))
         yield
         watchdog.stop()
@@ -73,12 +75,10 @@ async def wait_connected(app: web.Application) -> None:
 async def _connect_and_watch(
     client: Client,
     watchdog: Watchdog,
-    settings: ServiceSettings,
+    errors: ErrorLog,
     service: str,
-    tls: ssl.SSLContext | None,
+    how: dict[str, Any],
 ) -> None:
-    errors = ErrorLog(settings)
-
     async def on_reconnected() -> None:
         log.info("nats: connected again", server=_server(client))
         watchdog.on_reconnected()
@@ -88,12 +88,8 @@ async def _connect_and_watch(
             log.warning("nats: connection lost; trying to get it back")
 
     await client.connect(
-        servers=settings.nats_url,
+        **how,
         name=f"leadlog-{service}",
-        user=settings.nats_user,
-        password=settings.nats_password.get_secret_value() if settings.nats_password else None,
-        tls=tls,
-        inbox_prefix=f"_INBOX_{service}",
         connect_timeout=CONNECT_SECONDS,
         reconnect_time_wait=RECONNECT_WAIT_SECONDS,  # type: ignore[arg-type]  # it takes a float
         max_reconnect_attempts=-1,  # the default, 60, would close the client for good
@@ -106,6 +102,11 @@ async def _connect_and_watch(
     )
     log.info("nats: connected", server=_server(client))
     await watchdog.run()
+
+
+async def _state(watchdog: Watchdog, errors: ErrorLog) -> str | None:
+    state = await watchdog.check()
+    return f"{state}, but {errors.denied}" if errors.denied else state
 
 
 def _on_end(app: web.Application, task: asyncio.Task[None]) -> None:
@@ -124,16 +125,6 @@ async def _close(client: Client) -> None:
                 await client.close()
     except Exception as error:
         log.warning("nats: not closed cleanly", exc_info=error)
-
-
-def _tls(settings: ServiceSettings) -> ssl.SSLContext | None:
-    if settings.nats_tls_ca is None:
-        return None
-    try:
-        return ssl.create_default_context(cafile=str(settings.nats_tls_ca))
-    except ssl.SSLError as error:
-        msg = f"LEADLOG_NATS_TLS_CA: {settings.nats_tls_ca} holds no certificate in PEM form"
-        raise SettingsError([msg]) from error
 
 
 def _server(client: Client) -> str | None:

@@ -1,7 +1,10 @@
 """What the NATS client reports in the background, as log lines that say what to do."""
 
+import re
 import ssl
 import time
+from collections.abc import Callable
+from typing import Final
 
 import structlog
 from nats.errors import SlowConsumerError
@@ -10,6 +13,8 @@ from libs.chassis.settings import ServiceSettings
 from libs.chassis.tracebacks import safe_message, type_name
 
 _REPEAT_SECONDS = 30.0
+_LATELY_SECONDS: Final = 60.0
+_VIOLATION: Final = re.compile(r"permissions violation for (publish|subscription) to \"([^\"]*)\"")
 
 log = structlog.get_logger()
 
@@ -23,9 +28,21 @@ class ErrorLog:
     written once in 30 seconds.
     """
 
-    def __init__(self, settings: ServiceSettings) -> None:
+    def __init__(
+        self, settings: ServiceSettings, service: str, give_up: Callable[[], None]
+    ) -> None:
+        """Report for one service.
+
+        Args:
+            settings: of the service.
+            service: its user at NATS.
+            give_up: called when the service cannot work with what the server lets it do.
+        """
+        self._service = service
+        self._give_up = give_up
+        self._last_denied: tuple[str, float] | None = None
         self._servers = ", ".join(settings.nats_url)
-        self._user = settings.nats_user
+        self._user = settings.nats_user or (service if settings.nats_nkey_seed else None)
         self._written: dict[str, float] = {}
 
     async def report(self, error: Exception) -> None:
@@ -35,7 +52,19 @@ class ErrorLog:
         except Exception:  # noqa: BLE001 - see the class
             log.error("nats: an error could not be described")  # noqa: TRY400
 
+    @property
+    def denied(self) -> str | None:
+        """What the server has refused lately, for ``/readyz``."""
+        if self._last_denied is None or time.monotonic() - self._last_denied[1] > _LATELY_SECONDS:
+            return None
+        return f"not allowed to {self._last_denied[0]}"
+
     def _log(self, error: Exception) -> None:
+        if (denied := _denied(error)) is not None:
+            self._last_denied = (denied, time.monotonic())
+            if denied.startswith(f"listen to _inbox_{self._service}."):
+                self._end_as_somebody_else()
+                return
         event, advice = explain(error, self._servers, self._user)
         now = time.monotonic()
         key = f"{event} {error}"
@@ -46,6 +75,23 @@ class ErrorLog:
         self._written[key] = now
         reason = safe_message(error) or type_name(error)
         log.error(event, reason=reason, advice=advice)
+
+    def _end_as_somebody_else(self) -> None:
+        log.error(
+            "nats: this key or password is another user's",
+            advice=f"the server does not let it listen to _INBOX_{self._service}; give this "
+            f"service the seed of the user {self._service!r} in LEADLOG_NATS_NKEY_SEED",
+        )
+        self._give_up()
+
+
+def _denied(error: Exception) -> str | None:
+    """What the server did not allow, as it names it: in lower case."""
+    found = _VIOLATION.search(str(error).lower())
+    if found is None:
+        return None
+    what = {"publish": "publish to", "subscription": "listen to"}[found[1]]
+    return f"{what} {found[2]}"
 
 
 def explain(error: Exception, servers: str, user: str | None) -> tuple[str, str]:
@@ -74,11 +120,12 @@ _NOT_ALLOWED = (
     "user"
 )
 _REFUSED = (
-    "{servers} refused {who}; check LEADLOG_NATS_USER and LEADLOG_NATS_PASSWORD against the "
-    "server's configuration"
+    "{servers} refused {who}; check LEADLOG_NATS_NKEY_SEED, or LEADLOG_NATS_USER and "
+    "LEADLOG_NATS_PASSWORD, against the server's configuration"
 )
 _NO_TLS = (
     "check that LEADLOG_NATS_TLS_CA names the authority that signed the server's certificate, "
-    "and that the host in LEADLOG_NATS_URL is one the certificate names"
+    "that the host in LEADLOG_NATS_URL is one the certificate names, and that the server speaks "
+    "TLS right away (handshake_first, as in deploy/nats/tls.conf)"
 )
 _AWAY = "check that a nats-server runs at {servers} (LEADLOG_NATS_URL); trying on"

@@ -17,6 +17,7 @@ DIALECT = "https://json-schema.org/draft/2020-12/schema"
 _PATH_PARAMETER = re.compile(r"\{(\w+)(?::[^{}]*)?\}")
 _PROBLEM_HEADERS = {
     401: {"WWW-Authenticate": Header("The scheme to authenticate with.")},
+    429: {"Retry-After": Header("Seconds to wait before the next try.", {"type": "integer"})},
     503: {"Retry-After": Header("Seconds to wait before the next try.", {"type": "integer"})},
 }
 _REQUEST_ID = Header("The request's id, as in the service's log; a well-formed one is kept.")
@@ -125,7 +126,7 @@ def _responses(operation: Operation, schemas: Schemas) -> dict[str, Any]:
 def _problem_statuses(operation: Operation) -> set[int]:
     statuses = set(operation.problems)
     if operation.has_body:
-        statuses |= {400, 413, 415, 422}
+        statuses |= {400, 408, 413, 415, 422}
     if operation.query is not None:
         statuses.add(422)
     if _PATH_PARAMETER.search(operation.path):

@@ -4,6 +4,8 @@ import errno
 
 from aiohttp import web
 
+from libs.chassis.connections import ConnectionLimits, GuardedSite
+
 _REASONS = {
     errno.EADDRINUSE: "it is in use by another program",
     errno.EACCES: "this user may not use it",
@@ -22,7 +24,14 @@ class PortUnavailable(Exception):
         )
 
 
-async def listen(runner: web.AppRunner, host: str, port: int, *, setting: str) -> web.TCPSite:
+async def listen(
+    runner: web.AppRunner,
+    host: str,
+    port: int,
+    *,
+    setting: str,
+    limits: ConnectionLimits | None = None,
+) -> web.TCPSite:
     """Start to listen.
 
     Args:
@@ -30,11 +39,12 @@ async def listen(runner: web.AppRunner, host: str, port: int, *, setting: str) -
         host: the address to listen on.
         port: the port.
         setting: name of the setting the port came from, for the error.
+        limits: what one client may hold.
 
     Raises:
         PortUnavailable: the port is taken, forbidden, or the address is not ours.
     """
-    site = web.TCPSite(runner, host, port, reuse_address=True)
+    site = GuardedSite(runner, host, port, limits or ConnectionLimits())
     try:
         await site.start()
     except OSError as error:

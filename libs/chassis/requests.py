@@ -1,5 +1,6 @@
 """Reading a request into a validated model, with a problem for each way it can be wrong."""
 
+import asyncio
 import re
 from collections import Counter
 from collections.abc import Sequence
@@ -17,6 +18,8 @@ M = TypeVar("M", bound=BaseModel)
 
 JSON = "application/json"
 FORM = "application/x-www-form-urlencoded"
+BODY_SECONDS = web.AppKey("body_seconds", float)
+_BODY_SECONDS = 30.0
 _UUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 
 
@@ -24,11 +27,11 @@ async def parse_json(request: web.Request, model: type[M]) -> M:
     """Read a JSON body.
 
     Raises:
-        Problem: 415 for another content type, 413 for a body that is too large, 400 for
-            something that is not JSON, 422 for JSON the model refuses.
+        Problem: 415 for another content type, 413 for a body that is too large, 408 for one
+            that is too slow, 400 for something that is not JSON, 422 for JSON the model refuses.
     """
     _require(request, JSON)
-    body = await request.read()
+    body = await _body(request)
     try:
         # Pydantic's parser refuses what Python's lets through: lone surrogates, bytes that
         # are not UTF-8, nesting without end.
@@ -43,10 +46,10 @@ async def parse_form(request: web.Request, model: type[M]) -> M:
     """Read an ``application/x-www-form-urlencoded`` body; each field may stand once.
 
     Raises:
-        Problem: 415, 413, 400 or 422, as for ``parse_json``.
+        Problem: 415, 413, 408, 400 or 422, as for ``parse_json``.
     """
     _require(request, FORM)
-    body = await request.read()
+    body = await _body(request)
     try:
         pairs = parse_qsl(body.decode(), keep_blank_values=True, errors="strict")
     except ValueError:  # bytes that are not UTF-8, or more fields than Python reads
@@ -89,6 +92,22 @@ def _validate(model: type[M], pairs: Sequence[tuple[str, str]]) -> M:
         return model.model_validate(dict(pairs))
     except ValidationError as error:
         raise validation_problem(error) from None
+
+
+async def _body(request: web.Request) -> bytes:
+    """Read it all; a client that sends it byte by byte holds a place that others need."""
+    seconds = request.config_dict.get(BODY_SECONDS, _BODY_SECONDS)
+    try:
+        async with asyncio.timeout(seconds):
+            return await request.read()
+    except TimeoutError:
+        raise Problem(
+            "body-timeout",
+            "The request body took too long to arrive",
+            408,
+            "Nothing was done. Send the request again.",
+            headers={"Connection": "close"},
+        ) from None
 
 
 def _require(request: web.Request, content_type: str) -> None:

@@ -1,11 +1,24 @@
 """Settings of a service, from the environment, checked at start."""
 
 import os
+import re
 import sys
 import types
 from collections.abc import Iterable
+from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, Literal, NoReturn, TypeVar, Union, get_args, get_origin
+from typing import (
+    Annotated,
+    Any,
+    ClassVar,
+    Final,
+    Literal,
+    NoReturn,
+    TypeVar,
+    Union,
+    get_args,
+    get_origin,
+)
 from urllib.parse import urlsplit
 
 from pydantic import Field, FilePath, SecretStr, ValidationError, field_validator
@@ -16,6 +29,7 @@ from libs.chassis.environment import Reading, read_environment, variables_of
 
 Port = Annotated[int, Field(ge=0, le=65535)]
 S = TypeVar("S", bound="ServiceSettings")
+_SEED: Final = re.compile(r"SU[A-Z2-7]{56}")
 
 
 class SettingsError(Exception):
@@ -46,8 +60,15 @@ class ServiceSettings(BaseSettings):
         min_length=1,
         description="The NATS servers, without user and password; `tls://` encrypts.",
     )
-    nats_user: str | None = Field(None, description="The user name at NATS.")
-    nats_password: SecretStr | None = Field(None, description="The password at NATS.")
+    nats_nkey_seed: SecretStr | None = Field(
+        None,
+        description="The secret key (nkey seed) of this service's user at NATS, as `leadlog "
+        "nats-keys` makes it.",
+    )
+    nats_user: str | None = Field(
+        None, description="The user name, for a NATS that is set up with passwords instead."
+    )
+    nats_password: SecretStr | None = Field(None, description="The password of that user.")
     nats_tls_ca: FilePath | None = Field(
         None, description="Certificate authorities to trust at NATS in place of the system's."
     )
@@ -64,6 +85,34 @@ class ServiceSettings(BaseSettings):
     )
     http_host: str = Field("127.0.0.1", description="The address to listen on.")
     http_port: Port = Field(8080, description="The port to listen on.")
+    trusted_proxies: list[IPv4Network | IPv6Network] = Field(
+        default_factory=list,
+        description="Networks of the proxies in front, such as 10.0.0.0/8: of these, "
+        "`X-Forwarded-For` and `X-Forwarded-Proto` are believed.",
+    )
+    behind_tls: bool = Field(
+        default=False,
+        description="Every client comes by TLS: send HSTS always, not only when a trusted proxy "
+        "says `X-Forwarded-Proto: https`.",
+    )
+    connections_per_address: int = Field(
+        200,
+        ge=0,
+        description="Connections one client address (of IPv6: /64) may hold; 0 for no limit. "
+        "Trusted proxies and this machine are not counted.",
+    )
+    idle_seconds: float = Field(
+        30,
+        gt=0,
+        description="How long a connection may wait for the whole head of a request, the first "
+        "or the next; keep it above what the proxy in front uses.",
+    )
+    body_timeout_seconds: float = Field(
+        30, gt=0, description="How long a request's body may take to arrive."
+    )
+    stalled_seconds: float = Field(
+        30, gt=0, description="How long a client may leave an answer unread."
+    )
     metrics_host: str = Field("127.0.0.1", description="The address of the metrics port.")
     metrics_port: Port = Field(0, description="0 turns the metrics port off.")
     shutdown_seconds: float = Field(20, gt=0, description="Seconds a stop waits for requests.")
@@ -91,11 +140,20 @@ class ServiceSettings(BaseSettings):
                 raise ValueError(msg)
             if parts.username or parts.password:
                 msg = (
-                    "leave user and password out of the URL; LEADLOG_NATS_USER and "
-                    "LEADLOG_NATS_PASSWORD hold them"
+                    "leave user and password out of the URL; LEADLOG_NATS_NKEY_SEED, or "
+                    "LEADLOG_NATS_USER and LEADLOG_NATS_PASSWORD, hold them"
                 )
                 raise ValueError(msg)
         return urls
+
+    @field_validator("nats_nkey_seed")
+    @classmethod
+    def _is_a_users_seed(cls, seed: SecretStr | None) -> SecretStr | None:
+        """Find a mistake at the start, not in the client's background."""
+        if seed is not None and not _SEED.fullmatch(seed.get_secret_value().strip()):
+            msg = "a user's nkey seed begins with SU and has 58 characters (A to Z, 2 to 7)"
+            raise ValueError(msg)
+        return seed
 
     @classmethod
     def settings_customise_sources(

@@ -7,27 +7,20 @@ import structlog
 from aiohttp import web
 from aiohttp.typedefs import Handler, Middleware
 
+from libs.chassis.client_address import TRUSTED_PROXIES, client_scheme
+from libs.chassis.headers import security_headers
 from libs.chassis.health import HEALTH, Health, add_health_routes
 from libs.chassis.lifecycle import LIFE, Life
 from libs.chassis.metrics import METRICS, Metrics, metrics_site
 from libs.chassis.problems import CLIENT_GONE, ErrorTable, mark_started, problem_middleware
 from libs.chassis.request_id import HEADER, request_id
+from libs.chassis.requests import BODY_SECONDS
 from libs.chassis.settings import ServiceSettings
 
-DEFAULT_CSP = (
-    "default-src 'none'; frame-ancestors 'none'; base-uri 'none'; form-action 'self'; "
-    "style-src 'self'; img-src 'self' data:"
-)
-# A response that sets one of these itself keeps its own value.
-SECURITY_HEADERS = {
-    "X-Content-Type-Options": "nosniff",
-    "Referrer-Policy": "no-referrer",
-    "Content-Security-Policy": DEFAULT_CSP,
-    "Cache-Control": "no-store",
-}
 # For bodies that are parsed in memory; streamed uploads have a limit of their own.
 MAX_BODY_BYTES = 1024 * 1024
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+_BEHIND_TLS = web.AppKey("behind_tls", bool)
 _QUIET = frozenset({"/healthz", "/readyz"})
 
 log = structlog.get_logger()
@@ -52,6 +45,9 @@ def new_app(
         middlewares=[_observe(), problem_middleware(errors)], client_max_size=client_max_size
     )
     app[HEALTH], app[METRICS], app[LIFE] = Health(), Metrics(), Life(service)
+    app[TRUSTED_PROXIES] = tuple(settings.trusted_proxies)
+    app[BODY_SECONDS] = settings.body_timeout_seconds
+    app[_BEHIND_TLS] = settings.behind_tls
     app.on_response_prepare.extend([_add_headers, _close_while_draining, mark_started])
     app.cleanup_ctx.append(functools.partial(metrics_site, settings=settings))
     add_health_routes(app)
@@ -104,5 +100,6 @@ def _record(request: web.Request, status: int, seconds: float) -> None:
 async def _add_headers(request: web.Request, response: web.StreamResponse) -> None:
     response.headers[HEADER] = request_id(request)
     response.headers["Server"] = "leadlog"
-    for name, value in SECURITY_HEADERS.items():
+    tls = request.app[_BEHIND_TLS] or client_scheme(request) == "https"
+    for name, value in security_headers(tls=tls).items():
         response.headers.setdefault(name, value)

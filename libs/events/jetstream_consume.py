@@ -7,7 +7,7 @@ written to the dead letters first and terminated only after that is acknowledged
 import asyncio
 from collections.abc import Awaitable, Callable, Collection
 from contextlib import suppress
-from typing import Final
+from typing import Final, cast
 
 import nats.errors
 import structlog
@@ -65,6 +65,9 @@ async def _bind(
     filters = filters_of(parts)
     one = filters[0] if len(filters) == 1 else None
     config = ConsumerConfig(
+        # With the name alone nats-py asks on a subject that tells no filter, so that a
+        # permission could not either.
+        name=name,
         durable_name=name,
         deliver_policy=DeliverPolicy.ALL,
         ack_policy=AckPolicy.EXPLICIT,
@@ -97,15 +100,20 @@ class _Worker:
         self._handler = handler
         self._options = options
         self._tasks: set[asyncio.Task[None]] = set()
+        self._hands = asyncio.Semaphore(options.concurrency)
+        # A fetch takes many times as long as usual while the stream is busy with writes; no
+        # hand should be idle meanwhile. With one hand nothing is taken in advance.
+        self._ahead = options.concurrency // 2
+        self._waiting: set[asyncio.Task[None]] = set()
         self._failures: dict[int, int] = {}
         """How often this worker's handler has failed, by position, until it is settled."""
 
     async def work(self, subscription: JetStreamContext.PullSubscription) -> None:
-        """Fetch as many messages as there are free hands; until cancelled or an error."""
+        """Fetch messages for all hands and some in advance; until cancelled or an error."""
         try:
             while True:
                 still_wanted()
-                while len(self._tasks) >= self._options.concurrency:
+                while self._room() < max(1, self._ahead // 2):  # not a fetch for each message
                     await asyncio.wait(self._tasks, return_when=asyncio.FIRST_COMPLETED)
                 for message in await self._fetch(subscription):
                     self._start(message)
@@ -113,9 +121,11 @@ class _Worker:
             with suppress(nats.errors.Error):
                 await subscription.unsubscribe()
 
+    def _room(self) -> int:
+        return self._options.concurrency + self._ahead - len(self._tasks)
+
     async def _fetch(self, subscription: JetStreamContext.PullSubscription) -> list[Msg]:
-        free = self._options.concurrency - len(self._tasks)
-        fetching = asyncio.create_task(_fetch_some(subscription, free))
+        fetching = asyncio.create_task(_fetch_some(subscription, self._room()))
         try:
             return await asyncio.shield(fetching)
         except asyncio.CancelledError:
@@ -128,10 +138,18 @@ class _Worker:
     def _start(self, message: Msg) -> None:
         task = asyncio.create_task(self._process(message))
         self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        self._waiting.add(task)
+        task.add_done_callback(self._forget)
+
+    def _forget(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        self._waiting.discard(task)
 
     async def drain(self) -> None:
-        """Let the handlers finish for a while, then cancel the rest."""
+        """Let the handlers finish for a while, then cancel the rest; give back what waits."""
+        await asyncio.sleep(0)  # a task that has not begun when it is cancelled gives nothing back
+        for task in list(self._waiting):
+            task.cancel()
         if self._tasks:
             await asyncio.wait(self._tasks, timeout=self._options.drain_seconds)
         rest = list(self._tasks)
@@ -140,9 +158,12 @@ class _Worker:
         await asyncio.gather(*rest, return_exceptions=True)
 
     async def _process(self, message: Msg) -> None:
+        task = cast("asyncio.Task[None]", asyncio.current_task())
         heartbeat = asyncio.create_task(self._keep_alive(message))
         try:
-            await self._handle(message)
+            async with self._hands:
+                self._waiting.discard(task)
+                await self._handle(message)
         except asyncio.CancelledError:
             await _reply(message.nak())
             raise

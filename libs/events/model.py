@@ -115,8 +115,45 @@ class NotificationFailed(Event):
     attempts: int
 
 
+class ErasedEvent(BaseModel):
+    """What is left of an event whose bytes were erased: where it stood, and its hash."""
+
+    model_config = ConfigDict(frozen=True, hide_input_in_errors=True)
+
+    position: int
+    """Its sequence in the stream."""
+    part: str
+    """The last token of its subject; a ``Part``, or one that only a newer version knows."""
+    hash: str
+    """As ``libs.events.chain.hash_of`` makes it; lower-case hex. It tells nothing of the event:
+    what it was made of holds random ids that are erased as well."""
+
+
+class LeadErased(Event):
+    """Everything about a person was taken out of the log; nothing personal remains.
+
+    It is written before anything is erased. There may be several: each names what had come
+    into the log since the one before.
+    """
+
+    type: ClassVar[str] = "LeadErased"
+    version: ClassVar[int] = 1
+    part: ClassVar[Part] = Part.HANDLING
+
+    reason: Literal["request", "retention", "restore"]
+    """Somebody asked for it, its time had come, or a backup had brought it back."""
+    erased: tuple[ErasedEvent, ...]
+
+
 EVENT_TYPES: dict[str, type[Event]] = {
     model.type: model
-    for model in (LeadSubmitted, LeadReachedOut, LeadAssigned, NotificationSent, NotificationFailed)
+    for model in (
+        LeadSubmitted,
+        LeadReachedOut,
+        LeadAssigned,
+        NotificationSent,
+        NotificationFailed,
+        LeadErased,
+    )
 }
 """Every event type that this version reads and writes."""

@@ -34,6 +34,8 @@ BUCKETS: Final[dict[str, float | None]] = {
     "API_KEYS": None,
     "LINKS": 7 * _DAY,
     "SIGN_INS": 10 * _MINUTE,
+    # Longer than any backup lives that may bring an erased person back: docs/adr/0021.
+    "ERASURES": 400 * _DAY,
 }
 """Each KV bucket and how long its entries live, in seconds; None means for ever."""
 
@@ -122,11 +124,12 @@ def declared(replicas: int = 1, *, idempotency_hours: float = 24) -> list[Stream
         ),
         # An invitation or a new password's link: erased once it is sent, worthless after a day.
         _stream(OUTBOX, "Mails to attorneys about their accounts", ["outbox.>"], max_age=_DAY),
+        # No rollups, other than ADR-20 has it: one message with `Nats-Rollup: all` would erase
+        # every resume, and intake may publish here.
         _stream(
             f"OBJ_{RESUMES}",
             "Object store of the resumes",
             [f"$O.{RESUMES}.C.>", f"$O.{RESUMES}.M.>"],
-            allow_rollup_hdrs=True,
         ),
         *(_bucket(name, max_age) for name, max_age in lifetimes.items()),
     ]

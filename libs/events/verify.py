@@ -7,8 +7,8 @@ from uuid import UUID
 
 from libs.events.chain import GENESIS, PREVIOUS, hash_of
 from libs.events.envelope import Undecodable, decode
-from libs.events.model import LeadSubmitted, ResumeRef
-from libs.events.subjects import InvalidSubject, Part, parse_subject, subject_of
+from libs.events.model import ErasedEvent, LeadErased, LeadSubmitted, ResumeRef
+from libs.events.subjects import InvalidSubject, Part, parse_subject, subject_of, subject_of_lead
 from libs.events.upcast import UnknownEvent
 
 
@@ -27,13 +27,43 @@ class Finding:
     text: str
 
 
+Erased = dict[int, tuple[UUID, ErasedEvent]]
+"""What the log itself says was erased, by position."""
+
+
+def note_erased(
+    erased: Erased, position: int, subject: str, headers: Mapping[str, str], payload: bytes
+) -> None:
+    """Take in what a message says was erased; most say nothing."""
+    if headers.get("ce-type") != LeadErased.type:
+        return
+    try:
+        recorded = decode(subject, headers, payload, position)
+    except (UnknownEvent, Undecodable):
+        return  # it is named when its turn comes
+    if isinstance(recorded.event, LeadErased):
+        for one in recorded.event.erased:
+            if one.position < position:
+                erased[one.position] = (recorded.lead_id, one)
+
+
 @dataclass(slots=True)
 class LogCheck:
     """Takes the messages of the log in order; ``events`` and ``leads`` count them.
 
     It keeps one hash for each part of each lead: some 200 bytes each.
+
+    Attributes:
+        erased: what ``note_erased`` has found; such an event may be missing, its hash stands
+            in for it, and the digest of the log stays what it was.
+        erased_events: how many were missing for that reason.
+        unfinished: how many are still there although the log says that they were erased: an
+            erasure is at work, or was cut short.
     """
 
+    erased: Erased = field(default_factory=dict)
+    erased_events: int = 0
+    unfinished: int = 0
     expected: int = 1
     events: int = 0
     leads: int = 0
@@ -50,6 +80,7 @@ class LogCheck:
         self.events += 1
         found = hash_of(subject, headers, payload)
         self._digest.update(f"{position} {found}\n".encode())
+        yield from self._announced(position, subject, found)
         try:
             lead_id, part = parse_subject(subject)
         except InvalidSubject:
@@ -72,7 +103,28 @@ class LogCheck:
 
     def _gap(self, position: int) -> Iterator[Finding]:
         for missing in range(self.expected, position):
-            yield Finding(missing, None, "is missing from the log")
+            if (known := self.erased.get(missing)) is None:
+                yield Finding(missing, None, "is missing from the log")
+            else:
+                self._stand_in(missing, *known)
+
+    def _stand_in(self, position: int, lead_id: UUID, one: ErasedEvent) -> None:
+        """Go on as if the erased event were there: whatever followed it carries its hash."""
+        self.erased_events += 1
+        self._digest.update(f"{position} {one.hash}\n".encode())
+        self._tips[_subject(lead_id, one)] = (position, one.hash)
+        if one.part == Part.SUBMISSION:
+            self._roots.setdefault(lead_id, one.hash)
+            self.leads = len(self._roots)
+
+    def _announced(self, position: int, subject: str, found: str) -> Iterator[Finding]:
+        """Whether a message that was to be erased and is still there is the one that was meant."""
+        if (known := self.erased.get(position)) is None:
+            return
+        self.unfinished += 1
+        lead_id, one = known
+        if subject != _subject(lead_id, one) or found != one.hash:
+            yield Finding(position, lead_id, "is not the one that was to be erased here")
 
     def _link(
         self, position: int, lead_id: UUID, part: Part, headers: Mapping[str, str]
@@ -99,6 +151,10 @@ class LogCheck:
 
     def _root(self, lead_id: UUID, part: Part) -> str:
         return GENESIS if part is Part.SUBMISSION else self._roots.get(lead_id, GENESIS)
+
+
+def _subject(lead_id: UUID, one: ErasedEvent) -> str:
+    return f"{subject_of_lead(lead_id).removesuffix('*')}{one.part}"
 
 
 def readable(

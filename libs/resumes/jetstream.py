@@ -15,8 +15,6 @@ from itertools import islice
 from typing import Any, Final
 from uuid import UUID
 
-import nats.errors
-import structlog
 from nats.js import JetStreamContext
 from nats.js.api import PubAck
 from nats.js.errors import APIError, NotFoundError
@@ -35,8 +33,6 @@ _PIECE: Final = 256 * 1024
 _WINDOW: Final = 4
 """Pieces under way at once: 1 MiB of memory for each upload or download."""
 
-_log = structlog.get_logger(__name__)
-
 
 class JetStreamResumeStore:
     """``libs.resumes.store.ResumeStore`` in the object store RESUMES."""
@@ -49,15 +45,11 @@ class JetStreamResumeStore:
     async def put(self, lead_id: UUID, chunks: Iterable[bytes], *, size: int, sha256: str) -> str:
         """See ``ResumeStore.put``."""
         name = new_name(lead_id)
-        try:
-            if size <= _PIECE:
-                await self._put_small(name, b"".join(chunks), size, sha256)
-            else:
-                count = await self._put_pieces(name, chunks, size)
-                await self._put_meta(name, size, sha256, count)
-        except (Exception, asyncio.CancelledError):
-            await self._clean_up(name)
-            raise
+        if size <= _PIECE:
+            await self._put_small(name, b"".join(chunks), size, sha256)
+        else:
+            count = await self._put_pieces(name, chunks, size)
+            await self._put_meta(name, size, sha256, count)
         return name
 
     async def _put_small(self, name: str, content: bytes, size: int, sha256: str) -> None:
@@ -98,16 +90,8 @@ class JetStreamResumeStore:
             "mtime": datetime.now(UTC).isoformat().replace("+00:00", "Z"),
             "options": {"max_chunk_size": _PIECE},
         }
-        headers = {"Nats-Rollup": "sub", "Nats-Msg-Id": f"{name}.meta"}
+        headers = {"Nats-Msg-Id": f"{name}.meta"}
         return await self._group.publish(_meta_subject(name), json.dumps(meta).encode(), headers)
-
-    async def _clean_up(self, name: str) -> None:
-        """Take a failed put away; what cannot be reached is left to the janitor."""
-        try:
-            async with asyncio.timeout(ATTEMPT_SECONDS):
-                await self.delete(name)
-        except (StoreUnavailable, APIError, nats.errors.Error, TimeoutError) as error:
-            _log.warning("a failed upload is left to the janitor", reason=type(error).__name__)
 
     async def read(self, object_name: str) -> AsyncIterator[bytes]:
         """See ``ResumeStore.read``."""

@@ -36,7 +36,8 @@ class ResumeStore(Protocol):
     async def put(self, lead_id: UUID, chunks: Iterable[bytes], *, size: int, sha256: str) -> str:
         """Store a resume durably under a new name, and return the name.
 
-        A put that fails takes away what it had stored, as far as it can be reached.
+        What a put that fails has stored is left to the janitor: whoever adds resumes need not
+        be able to erase any.
 
         Args:
             lead_id: whose resume it is; the name begins with it.

@@ -5,13 +5,17 @@ from pathlib import Path
 from typing import Annotated, TypeVar
 
 import typer
+from nats.js import JetStreamContext
 from rich.console import Console
 from rich.table import Table
 
+from libs.audit import OPERATOR, AuditEntry, AuditLog
 from libs.chassis.buckets import Bucket
 from services.cli import broker
+from services.cli.mfa import reset_mfa
 from services.leads.auth import accounts
-from services.leads.auth.passwords import WeakPassword
+from services.leads.auth.password_rules import WeakPassword
+from services.leads.auth.permissions import Role
 
 app = typer.Typer(help="Who may log in to the attorneys' API.", no_args_is_help=True)
 _console = Console()
@@ -27,13 +31,17 @@ Email = Annotated[str, typer.Argument(help="The account's email address.")]
 def create(
     email: Email,
     name: Annotated[str, typer.Option(help="As others see it in a lead's history.")] = "",
+    role: Annotated[
+        Role | None,
+        typer.Option(help="What it is there for.", show_default="attorney; the first one: admin"),
+    ] = None,
     data: Data = Path("var"),
 ) -> None:
     """Make an account and print its password, once."""
-    made, password = _run(
-        data, lambda bucket: accounts.create_account(bucket, email, name or email)
+    made, password = _changing(
+        data, email, "account.created", lambda bucket: _create(bucket, email, name or email, role)
     )
-    _console.print(f"Account {made.email} is ready.", markup=False)
+    _console.print(f"Account {made.email} is ready; its role is {made.role}.", markup=False)
     _show(password)
 
 
@@ -44,11 +52,10 @@ def list_all(data: Data = Path("var")) -> None:
     if not found:
         _console.print("There is no account yet. Make one with `leadlog account create EMAIL`.")
         return
-    table = Table("email", "name", "active", "since")
+    table = Table("email", "name", "role", "active", "since")
     for one in found:
-        table.add_row(
-            one.email, one.name, "yes" if one.active else "no", f"{one.created_at:%Y-%m-%d}"
-        )
+        active = "yes" if one.active else "no"
+        table.add_row(one.email, one.name, _role(one), active, f"{one.created_at:%Y-%m-%d}")
     _console.print(table)
 
 
@@ -62,7 +69,12 @@ def set_password(
     chosen: str | None = None
     if ask:
         chosen = typer.prompt("New password", hide_input=True, confirmation_prompt=True)
-    password = _run(data, lambda bucket: accounts.set_password(bucket, email, chosen))
+    password = _changing(
+        data,
+        email,
+        "account.password-changed",
+        lambda bucket: accounts.set_password(bucket, email, chosen),
+    )
     _console.print("The password is changed; sessions of this account have ended.")
     _show(password)
 
@@ -70,15 +82,52 @@ def set_password(
 @app.command()
 def deactivate(email: Email, data: Data = Path("var")) -> None:
     """Refuse an account from now on; its place in the history stays."""
-    _run(data, lambda bucket: accounts.deactivate(bucket, email))
-    _console.print("The account can no longer log in; what is logged in ends within minutes.")
+    _changing(data, email, "account.deactivated", lambda bucket: accounts.deactivate(bucket, email))
+    _console.print("The account can no longer log in; what is logged in ends within seconds.")
 
 
 @app.command()
 def activate(email: Email, data: Data = Path("var")) -> None:
     """Let a deactivated account in again."""
-    _run(data, lambda bucket: accounts.activate(bucket, email))
+    _changing(data, email, "account.activated", lambda bucket: accounts.activate(bucket, email))
     _console.print("The account can log in again.")
+
+
+@app.command("role")
+def set_role(
+    email: Email,
+    role: Annotated[Role, typer.Argument(help="What the account is there for.")],
+    assigned_only: Annotated[
+        bool | None,
+        typer.Option(
+            "--assigned-only/--all-leads", help="Show it only leads that are assigned to it."
+        ),
+    ] = None,
+    data: Data = Path("var"),
+) -> None:
+    """Change what an account may do; it takes effect within seconds."""
+    changed = _changing(
+        data,
+        email,
+        "account.role-changed",
+        lambda bucket: accounts.set_role(bucket, email, role, assigned_only=assigned_only),
+    )
+    _console.print(f"The account's role is {_role(changed)}.", markup=False)
+
+
+app.command("reset-mfa")(reset_mfa)
+
+
+async def _create(
+    bucket: Bucket, email: str, name: str, role: Role | None
+) -> tuple[accounts.Account, str | None]:
+    if role is None:  # somebody has to be able to invite the others
+        role = Role.ATTORNEY if await accounts.list_accounts(bucket) else Role.ADMIN
+    return await accounts.create_account(bucket, email, name, role=role)
+
+
+def _role(account: accounts.Account) -> str:
+    return f"{account.role}, assigned leads only" if account.assigned_only else account.role
 
 
 def _show(password: str | None) -> None:
@@ -86,14 +135,22 @@ def _show(password: str | None) -> None:
         _console.print(f"Password (shown only now): {password}", markup=False, highlight=False)
 
 
+def _changing(data: Path, email: str, action: str, work: Callable[[Bucket], Awaitable[T]]) -> T:
+    """Do it, and note that it was the operator."""
+    return broker.run(_on_bucket(data, work, email, action))
+
+
 def _run(data: Path, work: Callable[[Bucket], Awaitable[T]]) -> T:
     return broker.run(_on_bucket(data, work))
 
 
-async def _on_bucket(data: Path, work: Callable[[Bucket], Awaitable[T]]) -> T:
+async def _on_bucket(
+    data: Path, work: Callable[[Bucket], Awaitable[T]], email: str = "", action: str = ""
+) -> T:
     async with broker.jetstream(data) as js:
+        bucket = Bucket(js, accounts.ACCOUNTS)
         try:
-            return await work(Bucket(js, accounts.ACCOUNTS))
+            done = await work(bucket)
         except (
             accounts.AccountExists,
             accounts.AccountUnknown,
@@ -101,3 +158,12 @@ async def _on_bucket(data: Path, work: Callable[[Bucket], Awaitable[T]]) -> T:
             WeakPassword,
         ) as error:
             raise broker.Refused(str(error)) from None
+        if action:
+            await _note(js, bucket, email, action)
+        return done
+
+
+async def _note(js: JetStreamContext, bucket: Bucket, email: str, action: str) -> None:
+    stored = await accounts.find(bucket, accounts.account_key(email))
+    target = f"account:{stored.account.id}" if stored else None
+    await AuditLog(js).record(AuditEntry(action=action, actor=OPERATOR, target=target))

@@ -15,7 +15,9 @@ from nats.js import JetStreamContext
 from nats.js.errors import APIError
 
 from libs.chassis.errors import StoreUnavailable
-from libs.chassis.settings import ServiceSettings, load_settings
+from libs.chassis.nats_login import login
+from libs.chassis.settings import ServiceSettings, SettingsError, load_settings
+from services.cli.nats_keys import OPERATOR
 from services.cli.nats_server import NatsServer, NatsServerProblem
 from services.cli.up.data import DataFolder, DataFolderProblem
 from services.cli.up.ports import free_port
@@ -65,25 +67,29 @@ async def connected(found: ServiceSettings) -> AsyncIterator[JetStreamContext]:
     Raises:
         Refused: nobody answers there.
     """
-    password = found.nats_password
     try:
         client = await nats.connect(
-            found.nats_url,
-            user=found.nats_user,
-            password=password.get_secret_value() if password else None,
+            **login(found, OPERATOR),
             name="leadlog-operator",
-            tls=_tls(found.nats_tls_ca),
             connect_timeout=_CONNECT_SECONDS,
             allow_reconnect=False,
             max_reconnect_attempts=1,  # without it nats-py tries for two minutes
             error_cb=_ignore,
         )
+    except SettingsError as error:
+        raise Refused(str(error)) from None
+    except ssl.SSLError:
+        raise Refused(
+            f"No TLS connection to {', '.join(found.nats_url)}: the server speaks none, or not "
+            "right away (handshake_first, as in deploy/nats/tls.conf), or its certificate is not "
+            "of this host, or not signed by whom LEADLOG_NATS_TLS_CA names."
+        ) from None
     except (nats.errors.Error, OSError, TimeoutError) as error:
         # nats-py has no class of its own for the server's "Authorization Violation".
         if "authorization" in str(error).lower():
             raise Refused(
-                "NATS refused the user name or the password. Set LEADLOG_NATS_USER and "
-                "LEADLOG_NATS_PASSWORD (or LEADLOG_NATS_PASSWORD_FILE)."
+                "NATS refused the key. Set LEADLOG_NATS_NKEY_SEED (or LEADLOG_NATS_NKEY_SEED_FILE) "
+                "to the operator's seed, or LEADLOG_NATS_USER and LEADLOG_NATS_PASSWORD."
             ) from None
         raise Refused(
             f"No NATS server answers at {', '.join(found.nats_url)}. Start one, or set "
@@ -94,17 +100,6 @@ async def connected(found: ServiceSettings) -> AsyncIterator[JetStreamContext]:
         yield client.jetstream()
     finally:
         await client.close()
-
-
-def _tls(ca: Path | None) -> ssl.SSLContext | None:
-    if ca is None:
-        return None
-    try:
-        return ssl.create_default_context(cafile=str(ca))
-    except OSError as error:  # of which ssl.SSLError is one
-        raise Refused(
-            f"LEADLOG_NATS_TLS_CA: {ca} cannot be used as a certificate in PEM form ({error})."
-        ) from None
 
 
 async def _ignore(_error: Exception) -> None:
@@ -141,14 +136,14 @@ def _own_server(folder: DataFolder, lock: int) -> NatsServer:
         store=folder.jetstream.absolute(),
         port=free_port(taken),
         http_port=free_port(taken),
-        password=folder.nats_password(),
+        seeds=folder.seeds(),
         inherits=(lock,),
     )
 
 
 def _build(cls: type[S], folder: DataFolder, url: str, more: dict[str, Any]) -> S:
     make: Callable[..., S] = cls
-    return make(nats_url=[url], nats_user="leadlog", nats_password=folder.nats_password(), **more)
+    return make(nats_url=[url], nats_nkey_seed=folder.seeds()[OPERATOR], **more)
 
 
 def named_in_environment() -> bool:

@@ -14,10 +14,14 @@ from rich.table import Table
 from libs import __version__
 from libs.chassis.logs import configure_logging
 from libs.events.topology import Provisioned, provision
-from services.cli import accounts, broker
+from services.cli import accounts, api_keys, broker, signing_keys
 from services.cli.accounts import Data
 from services.cli.backup.commands import backup, restore
+from services.cli.backup.erasures import erasures
 from services.cli.dead_letters import commands as dead_letters
+from services.cli.nats_keys_command import nats_keys
+from services.cli.people import erase, export
+from services.cli.retention import retention
 from services.cli.up.command import up
 from services.cli.verify import verify
 
@@ -37,10 +41,17 @@ def _quietly() -> None:
 
 
 app.command()(up)
+app.command("nats-keys")(nats_keys)
 app.command()(verify)
 app.command()(backup)
 app.command()(restore)
+app.command()(export)
+app.command()(erase)
+app.command()(retention)
+app.command()(erasures)
 app.add_typer(accounts.app, name="account")
+app.add_typer(api_keys.app, name="api-key")
+app.add_typer(signing_keys.app, name="signing-keys")
 app.add_typer(dead_letters.app, name="dead-letters")
 _console = Console()
 

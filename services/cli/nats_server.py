@@ -14,6 +14,7 @@ from typing import IO, Final
 
 import aiohttp
 
+from services.cli.nats_keys import USERS, new_seed, server_environment
 from services.cli.orphans import end_with_parent
 
 OLDEST: Final = (2, 12)
@@ -98,8 +99,7 @@ class NatsServer:
         store: the folder of its JetStream data; kept between runs.
         port: where clients connect.
         http_port: its monitoring page.
-        user: the services' user name.
-        password: their password.
+        seeds: of each user at NATS, by its name.
         name: the server's name.
         log: where its output goes.
         config: the configuration file.
@@ -110,8 +110,7 @@ class NatsServer:
     store: Path
     port: int
     http_port: int
-    user: str = "leadlog"
-    password: str
+    seeds: dict[str, str] = field(default_factory=lambda: {user: new_seed() for user in USERS})
     name: str = "leadlog"
     host: str = "127.0.0.1"
     log: IO[bytes] | None = None
@@ -137,8 +136,7 @@ class NatsServer:
             "LEADLOG_NATS_LISTEN": f"{self.host}:{self.port}",
             "LEADLOG_NATS_HTTP": f"{self.host}:{self.http_port}",
             "LEADLOG_NATS_STORE": str(self.store),
-            "LEADLOG_NATS_USER": self.user,
-            "LEADLOG_NATS_PASSWORD": self.password,
+            **server_environment(self.seeds),
             **self.more,
         }
         return {name: quoted(value) for name, value in values.items()}

@@ -35,11 +35,16 @@ before `LEADLOG_LOG_LEVEL`. A setting that only one service has needs that servi
 def page() -> str:
     """The whole page, in Markdown."""
     common = ServiceSettings.model_fields
-    own_defaults = {"http_port", "metrics_port"}
+    ports = {"http_port", "metrics_port"}
     parts = [_INTRODUCTION, "## Every service\n"]
-    parts.append(_table("LEADLOG_", {n: f for n, f in common.items() if n not in own_defaults}))
+    parts.append(_table("LEADLOG_", {n: f for n, f in common.items() if n not in ports}))
     for cls in SERVICES:
-        own = {n: f for n, f in cls.model_fields.items() if n not in common or n in own_defaults}
+        # A service may have another default than the rest.
+        own = {
+            n: f
+            for n, f in cls.model_fields.items()
+            if n not in common or n in ports or f.default != common[n].default
+        }
         parts += [f"\n## {cls.service}\n", _table(f"LEADLOG_{cls.service.upper()}_", own)]
     return "\n".join(parts) + "\n"
 

@@ -9,17 +9,16 @@ from aiohttp import web
 
 from libs.chassis.buckets import Bucket
 from libs.chassis.durability import durability_ctx
-from libs.chassis.lifecycle import supervise
 from libs.chassis.metrics import METRICS
 from libs.chassis.nats import JETSTREAM, nats_ctx
 from libs.chassis.web import new_app
-from libs.events import EventStore
-from libs.events.jetstream import JetStreamEventStore
+from libs.events.jetstream_submissions import JetStreamSubmissions
+from libs.events.submissions import Submissions
 from libs.resumes import JetStreamResumeStore, ResumeStore
+from services.intake.admission import Admission
 from services.intake.cors import allow_origins
 from services.intake.idempotency import ClaimBucket
-from services.intake.janitor import clean_up
-from services.intake.keys import METERS, PAGES, RECORDER, SETTINGS, SLOTS, TASKS
+from services.intake.keys import ADMISSION, METERS, PAGES, RECORDER, SETTINGS, SLOTS, TASKS
 from services.intake.meters import Meters
 from services.intake.pages import Pages
 from services.intake.problems import ERRORS
@@ -38,7 +37,7 @@ _log = structlog.get_logger(__name__)
 class Backend:
     """Where submissions go."""
 
-    store: EventStore
+    log: Submissions
     resumes: ResumeStore
     claims: ClaimBucket
 
@@ -56,16 +55,16 @@ def build_app(settings: IntakeSettings, backend: Backend | None = None) -> web.A
     app[METERS] = Meters(app[METRICS].registry)
     app[SLOTS] = Slots(settings.max_concurrent_uploads)
     app[TASKS] = Tasks()
+    app[ADMISSION] = Admission(settings)
     app.on_response_prepare.append(allow_origins(settings.allowed_origins))
     if backend is None:
         app.cleanup_ctx.append(nats_ctx(settings, SERVICE))
         app.cleanup_ctx.append(durability_ctx(settings, ("LEADS", "OBJ_RESUMES")))
         add_storage_check(app)
-        supervise(app, "janitor", lambda: clean_up(app, settings))
 
     async def recorder(app: web.Application) -> AsyncIterator[None]:
         parts = backend or _on_jetstream(app)
-        app[RECORDER] = Recorder(parts.store, parts.resumes, parts.claims)
+        app[RECORDER] = Recorder(parts.log, parts.resumes, parts.claims)
         yield
         if late := await app[TASKS].drain(settings.shutdown_seconds):
             _log.warning("submissions cut off; nothing was promised for them", submissions=late)
@@ -77,4 +76,4 @@ def build_app(settings: IntakeSettings, backend: Backend | None = None) -> web.A
 
 def _on_jetstream(app: web.Application) -> Backend:
     js = app[JETSTREAM]
-    return Backend(JetStreamEventStore(js), JetStreamResumeStore(js), Bucket(js, "IDEMPOTENCY"))
+    return Backend(JetStreamSubmissions(js), JetStreamResumeStore(js), Bucket(js, "IDEMPOTENCY"))

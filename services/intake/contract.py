@@ -80,4 +80,4 @@ KEY_PARAMETER: Final = Parameter(
     "Sending again under the same key makes one lead. 1 to 255 printable ASCII characters.",
     {"type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[ -~]+$"},
 )
-PROBLEMS: Final = (400, 408, 409, 413, 415, 422, 503)
+PROBLEMS: Final = (400, 403, 408, 413, 415, 422, 429, 503)

@@ -4,6 +4,7 @@ from typing import Final
 
 from aiohttp import web
 
+from services.intake.admission import Admission
 from services.intake.meters import Meters
 from services.intake.pages import Pages
 from services.intake.receive import Slots
@@ -17,3 +18,4 @@ PAGES: Final = web.AppKey("pages", Pages)
 METERS: Final = web.AppKey("meters", Meters)
 SLOTS: Final = web.AppKey("slots", Slots)
 TASKS: Final = web.AppKey("tasks", Tasks)
+ADMISSION: Final = web.AppKey("admission", Admission)

@@ -19,7 +19,12 @@ def page_response(
         status=status,
         text=text,
         content_type="text/html",
-        headers={"Content-Security-Policy": request.app[PAGES].policy, **(headers or {})},
+        headers={
+            "Content-Security-Policy": request.app[PAGES].policy,
+            # Under "no-referrer" the form would be sent with "Origin: null".
+            "Referrer-Policy": "same-origin",
+            **(headers or {}),
+        },
     )
 
 

@@ -31,6 +31,14 @@ _WORDS: Final[Mapping[str, tuple[str, str]]] = {
     "broken-form": _UNREADABLE,
     "wrong-content-type": _UNREADABLE,
     "body-timeout": ("The form took too long to reach us", "Please send it again."),
+    "cross-site": (
+        "Please fill in the form here",
+        "Your form came from a page of another site, so nothing of it was saved.",
+    ),
+    "too-many-submissions": (
+        "That was a lot of forms at once",
+        "Your network has sent many in a short time. Please wait a minute and press Send again.",
+    ),
     "form-too-large": ("There is more in the form than we can take", "Please make it shorter."),
 }
 _LATER: Final = (
@@ -79,7 +87,7 @@ class Pages:
             "title": title,
             "detail": detail,
             "errors": {error.field: error.message for error in problem.errors},
-            "choose_again": True,
+            "choose_again": problem.slug != "cross-site",
         }
         return self._render("form.html", **shown)
 

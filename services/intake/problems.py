@@ -5,7 +5,7 @@ from typing import Final
 
 from libs.chassis.errors import FieldError, StoreUnavailable
 from libs.chassis.problems import ErrorTable, Problem, refused
-from libs.events import Conflict
+from services.intake.admission import CrossSite, TooOften
 from services.intake.fields import InvalidFields
 from services.intake.form import FILE_FIELD
 from services.intake.form_reader import BrokenForm, FormTooLarge, WrongContentType
@@ -81,23 +81,14 @@ def _key_reused(_: Exception) -> Problem:
     )
 
 
-def _conflict(_: Exception) -> Problem:
-    return Problem(
-        "conflict",
-        "The submission met another one",
-        409,
-        "Nothing was stored. Please send the form again.",
-    )
-
-
 def _unavailable(error: Exception) -> Problem:
     perhaps = isinstance(error, StoreUnavailable) and error.ambiguous
-    state = "It is not known whether the form was stored." if perhaps else "Nothing was stored."
+    state = "It is not known whether the form was" if perhaps else "The form was not"
     return Problem(
         "store-unavailable",
         "The form cannot be stored right now",
         503,
-        f"{state} {_AGAIN}",
+        f"{state} stored. {_AGAIN}",
         headers={"Retry-After": "5"},
     )
 
@@ -109,6 +100,28 @@ def _busy(_: Exception) -> Problem:
         503,
         f"Please try again in a few seconds. {_AGAIN}",
         headers={"Retry-After": "2", "Connection": "close"},
+    )
+
+
+def _cross_site(_: Exception) -> Problem:
+    return Problem(
+        "cross-site",
+        "The form was sent from another site",
+        403,
+        "Only this site's own form, and pages whose origin LEADLOG_INTAKE_ALLOWED_ORIGINS "
+        "names, may send. A proxy in front must pass the Host header on.",
+        headers={"Connection": "close"},
+    )
+
+
+def _too_often(error: Exception) -> Problem:
+    seconds = error.seconds if isinstance(error, TooOften) else 1
+    return Problem(
+        "too-many-submissions",
+        "Too many forms from one address",
+        429,
+        f"Nothing was stored. Please try again in {seconds} s.",
+        headers={"Retry-After": str(seconds), "Connection": "close"},
     )
 
 
@@ -136,9 +149,10 @@ ERRORS: Final[ErrorTable] = {
     BrokenForm: _broken,
     InvalidKey: _invalid_key,
     KeyReused: _key_reused,
-    Conflict: _conflict,
     StoreUnavailable: _unavailable,
     TooBusy: _busy,
+    CrossSite: _cross_site,
+    TooOften: _too_often,
     SlowClient: _slow,
     ClientGone: _gone,
 }

@@ -1,29 +1,18 @@
 """Makes a submission durable: the resume first, then the fact."""
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import BinaryIO, Final
 from uuid import UUID
 
-import structlog
-
-from libs.events import (
-    Appended,
-    Conflict,
-    EventStore,
-    LeadSubmitted,
-    NewEvent,
-    Part,
-    RecordedEvent,
-    StoreUnavailable,
-)
+from libs.events import NewEvent
+from libs.events.submissions import Submissions
 from libs.resumes import ResumeStore
 from services.intake.idempotency import Claim, ClaimBucket, claim, new_claim
 from services.intake.submission import Submission
 
 _CHUNK: Final = 64 * 1024  # bytes
-_log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,16 +35,20 @@ def _now() -> datetime:
 
 
 class Recorder:
-    """Records submissions; safe to call with the same key from many replicas at once."""
+    """Records submissions; safe to call with the same key from many replicas at once.
+
+    It cannot read or erase anything of a lead, and so needs no right to. A resume that no
+    event came to refer to is left to the janitor of the service leads (docs/adr/0020).
+    """
 
     def __init__(
         self,
-        store: EventStore,
+        log: Submissions,
         resumes: ResumeStore,
         claims: ClaimBucket,
         now: Callable[[], datetime] = _now,
     ) -> None:
-        self._store, self._resumes, self._claims, self._now = store, resumes, claims, now
+        self._log, self._resumes, self._claims, self._now = log, resumes, claims, now
 
     async def record(
         self, submission: Submission, key: str | None, traceparent: str | None = None
@@ -64,12 +57,12 @@ class Recorder:
 
         Raises:
             KeyReused: the key stands for another submission.
-            Conflict: the lead's id is taken by something else.
             StoreUnavailable: not recorded, or (``ambiguous``) perhaps recorded.
         """
         mine = new_claim(submission.fingerprint, self._now())
         if key is None:
-            return await self._write(submission, mine, traceparent)
+            # Whatever stands there is this request's own, be it from a lost first attempt.
+            return replace(await self._write(submission, mine, traceparent), repeated=False)
         agreed, earlier = await claim(self._claims, key, mine, self._recorded)
         if earlier and (receipt := await self._find(agreed)):
             return receipt
@@ -79,11 +72,8 @@ class Recorder:
         return await self._find(agreed) is not None
 
     async def _find(self, agreed: Claim) -> Receipt | None:
-        history = await self._store.load(agreed.lead_id)
-        for recorded in history.events:
-            if recorded.id == agreed.event_id:
-                return _receipt_of(recorded)
-        return None
+        position = await self._log.position_of(agreed.lead_id)
+        return None if position is None else _receipt(agreed, position, repeated=True)
 
     async def _write(
         self, submission: Submission, agreed: Claim, traceparent: str | None
@@ -101,40 +91,12 @@ class Recorder:
             correlation_id=agreed.lead_id,
             traceparent=traceparent,
         )
-        appended = await self._append(agreed.lead_id, new, stored_as)
-        if appended.recorded is not None:
-            return await self._settle(appended.recorded, stored_as)
-        return Receipt(agreed.lead_id, agreed.submitted_at, appended.position)
-
-    async def _append(self, lead_id: UUID, new: NewEvent, stored_as: str) -> Appended:
-        try:
-            return await self._store.append(lead_id, Part.SUBMISSION, [new], expected=0)
-        except StoreUnavailable as unavailable:
-            # When the event may have been written its resume must stay: the janitor decides.
-            if not unavailable.ambiguous:
-                await self._remove(stored_as)
-            raise
-        except Conflict:
-            await self._remove(stored_as)
-            raise
-
-    async def _settle(self, recorded: RecordedEvent, stored_as: str) -> Receipt:
-        """Our event is in the log already; it may be another request's, with its own resume."""
-        event = recorded.event
-        if isinstance(event, LeadSubmitted) and event.resume.object == stored_as:
-            return Receipt(recorded.lead_id, recorded.time, recorded.position)
-        await self._remove(stored_as)
-        return _receipt_of(recorded)
-
-    async def _remove(self, stored_as: str) -> None:
-        try:
-            await self._resumes.delete(stored_as)
-        except StoreUnavailable:
-            _log.warning("resume left behind; the janitor will remove it", object=stored_as)
+        submitted = await self._log.submit(agreed.lead_id, new)
+        return _receipt(agreed, submitted.position, repeated=submitted.before)
 
 
-def _receipt_of(recorded: RecordedEvent) -> Receipt:
-    return Receipt(recorded.lead_id, recorded.time, recorded.position, repeated=True)
+def _receipt(agreed: Claim, position: int, *, repeated: bool) -> Receipt:
+    return Receipt(agreed.lead_id, agreed.submitted_at, position, repeated)
 
 
 def _chunks(file: BinaryIO) -> Iterator[bytes]:

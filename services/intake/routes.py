@@ -15,7 +15,7 @@ from services.intake.cors import PATH, preflight
 from services.intake.fields import KEY_FIELD
 from services.intake.form import Form
 from services.intake.idempotency import HEADER, InvalidKey, check_key
-from services.intake.keys import METERS, PAGES, RECORDER, SETTINGS, SLOTS, TASKS
+from services.intake.keys import ADMISSION, METERS, PAGES, RECORDER, SETTINGS, SLOTS, TASKS
 from services.intake.negotiation import prefers_html
 from services.intake.page_routes import add_page_routes, page_response
 from services.intake.problems import problem_for
@@ -64,6 +64,7 @@ async def submit_lead(request: web.Request) -> web.Response:
 
 async def _take_in(request: web.Request, form: Form) -> Receipt:
     app = request.app
+    app[ADMISSION].check_site(request)
     with app[SLOTS].take():
         submission, key = await _read(request, form)
         # From here on a client that hangs up stops nothing half-way.
@@ -72,7 +73,10 @@ async def _take_in(request: web.Request, form: Form) -> Receipt:
 
 async def _read(request: web.Request, form: Form) -> tuple[Submission, str | None]:
     """Nothing is stored before this has gone through."""
-    settings = request.app[SETTINGS]
+    settings, admission = request.app[SETTINGS], request.app[ADMISSION]
+    keep_fields = _is_browser(request)
+    if not keep_fields:
+        admission.check_rate(request)
     try:
         key = _header_key(request)
         await receive(
@@ -80,8 +84,10 @@ async def _read(request: web.Request, form: Form) -> tuple[Submission, str | Non
             form,
             settings.form_limits,
             settings.body_timeout_seconds,
-            keep_fields=_is_browser(request),
+            keep_fields=keep_fields,
         )
+        if keep_fields:  # only now is there something to show again
+            admission.check_rate(request)
         submission = await examine(form)
         return submission, key or check_key(submission.form_key)
     except BaseException:

@@ -45,12 +45,13 @@ class IntakeSettings(ServiceSettings, service="intake"):
     body_timeout_seconds: float = Field(
         120, gt=0, description="How long one form may take to arrive."
     )
-    janitor_interval_seconds: float = Field(
-        3600, gt=0, description="How often resumes without a lead are looked for."
+    submissions_per_minute: int = Field(
+        30,
+        ge=0,
+        description="Forms one client address (of IPv6: /64) may send in the long run; 0 for no "
+        "limit. Behind a proxy, set LEADLOG_TRUSTED_PROXIES, or all clients count as one.",
     )
-    janitor_grace_seconds: float = Field(
-        3600, ge=60, description="How old such a resume must be before it is erased."
-    )
+    submissions_burst: int = Field(60, ge=1, description="Forms it may send at once.")
 
     @field_validator("allowed_origins")
     @classmethod

@@ -8,7 +8,7 @@ from libs.events.jetstream import JetStreamEventStore
 from libs.resumes import ResumeStore
 from services.leads.auth.directory import AccountDirectory
 from services.leads.auth.parts import Auth
-from services.leads.auth.tokens import Identity
+from services.leads.auth.principal import Principal
 from services.leads.projection.gate import PositionGate
 from services.leads.projection.switch import Readers
 from services.leads.settings import LeadsSettings
@@ -20,7 +20,7 @@ READERS = web.AppKey("readers", Readers)
 GATE = web.AppKey("gate", PositionGate)
 AUTH = web.AppKey("auth", Auth)
 DIRECTORY = web.AppKey("directory", AccountDirectory)
-IDENTITY = web.RequestKey("identity", Identity)
+PRINCIPAL = web.RequestKey("principal", Principal)
 
 
 def now() -> datetime:

@@ -12,7 +12,16 @@ from functools import reduce
 from typing import Protocol
 from uuid import UUID
 
-from libs.events import Channel, Event, LeadReachedOut, LeadSubmitted, NewEvent, event_id
+from libs.events import (
+    Channel,
+    Event,
+    LeadAssigned,
+    LeadErased,
+    LeadReachedOut,
+    LeadSubmitted,
+    NewEvent,
+    event_id,
+)
 
 SOURCE = "/leadlog/leads"
 
@@ -28,6 +37,14 @@ class LeadUnknown(Exception):
     """The log holds no submission of this lead."""
 
 
+class LeadIsErased(Exception):
+    """There was such a lead, and everything about the person was erased."""
+
+
+class AssignedOtherwise(Exception):
+    """The lead is somebody else's now than the command takes it to be."""
+
+
 @dataclass(frozen=True, slots=True)
 class LeadState:
     """What the rules need to know of one lead.
@@ -38,6 +55,8 @@ class LeadState:
         reached_out_at: When that was.
         channel: How the prospect was contacted, if it was said.
         note: The attorney's remark, if there is one.
+        assigned_to: The account whose lead it is; None while it is nobody's.
+        erased: The person was erased; then nothing else is known.
     """
 
     status: Status | None = None
@@ -45,6 +64,8 @@ class LeadState:
     reached_out_at: datetime | None = None
     channel: Channel | None = None
     note: str | None = None
+    assigned_to: str | None = None
+    erased: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,17 +74,39 @@ class MarkReachedOut:
 
     Attributes:
         command_id: The same for every retry; the ids of the events are derived from it.
-        account_id: Who says so.
+        actor: Who says so, for example `account:<id>`.
         at: When it was said (UTC).
         channel: How the prospect was contacted.
         note: A remark for the record.
     """
 
     command_id: UUID
-    account_id: str
+    actor: str
     at: datetime
     channel: Channel | None = None
     note: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Assign:
+    """A lead is given to an attorney, or becomes nobody's.
+
+    Attributes:
+        command_id: The same for every retry; the ids of the events are derived from it.
+        actor: Who does it, for example `account:<id>`.
+        at: When (UTC).
+        assignee: The account that gets the lead; None: nobody.
+        instead_of: Whose it must be now, None standing for nobody's; empty: whoever's it is.
+    """
+
+    command_id: UUID
+    actor: str
+    at: datetime
+    assignee: str | None
+    instead_of: frozenset[str | None] = frozenset()
+
+
+Command = MarkReachedOut | Assign
 
 
 class Fact(Protocol):
@@ -82,41 +125,77 @@ class Fact(Protocol):
         """Who did it."""
 
 
-def decide(state: LeadState, command: MarkReachedOut) -> list[NewEvent]:
+def decide(state: LeadState, command: Command) -> list[NewEvent]:
     """Return the facts that follow from the command; none if it is true already.
 
     Raises:
         LeadUnknown: There is no such lead.
+        LeadIsErased: There was one.
+        AssignedOtherwise: The lead is not whose the command says.
     """
+    if state.erased:
+        raise LeadIsErased
     if state.status is None:
         raise LeadUnknown
-    if state.status is Status.REACHED_OUT:
-        return []
-    reached_out = LeadReachedOut(channel=command.channel, note=command.note)
-    return [
-        NewEvent(
-            event=reached_out,
-            id=event_id(command.command_id, 0),
-            time=command.at,
-            source=SOURCE,
-            actor=f"account:{command.account_id}",
-            causation_id=command.command_id,
-        )
-    ]
+    match command:
+        case MarkReachedOut(channel=channel, note=note):
+            if state.status is Status.REACHED_OUT:
+                return []
+            return [_fact(command, LeadReachedOut(channel=channel, note=note))]
+        case Assign(assignee=assignee, instead_of=instead_of):
+            if state.assigned_to == assignee:
+                return []
+            if instead_of and state.assigned_to not in instead_of:
+                raise AssignedOtherwise
+            return [_fact(command, LeadAssigned(assignee=assignee))]
+
+
+def is_meant_by(event: Event, command: Command) -> bool:
+    """Tell whether the event is what the command says, and not another one's with its id."""
+    match event, command:
+        case LeadReachedOut(channel=channel, note=note), MarkReachedOut():
+            return (channel, note) == (command.channel, command.note)
+        case LeadAssigned(assignee=assignee), Assign():
+            return assignee == command.assignee
+        case _:
+            return False
+
+
+def _fact(command: Command, event: Event) -> NewEvent:
+    return NewEvent(
+        event=event,
+        id=event_id(command.command_id, 0),
+        time=command.at,
+        source=SOURCE,
+        actor=command.actor,
+        causation_id=command.command_id,
+    )
 
 
 def evolve(state: LeadState, fact: Fact) -> LeadState:
     """Return the state after the fact. Any fact, in any order, any number of times, is fine.
 
-    Facts of other parts (mail, say) change nothing here; the first `LeadReachedOut` stands.
+    Facts of other parts (mail, say) change nothing here; the first `LeadReachedOut` stands, and
+    the last `LeadAssigned`; after `LeadErased` there is nothing.
     """
+    if state.erased:
+        return state
     match fact.event:
+        case LeadErased():
+            return LeadState(erased=True)
         case LeadSubmitted():
             return state if state.status else replace(state, status=Status.PENDING)
-        case LeadReachedOut(channel=channel, note=note):
-            if state.status is Status.REACHED_OUT:
-                return state
-            return LeadState(Status.REACHED_OUT, fact.actor, fact.time, channel, note)
+        case LeadReachedOut(channel=channel, note=note) if state.status is not Status.REACHED_OUT:
+            return replace(
+                state,
+                status=Status.REACHED_OUT,
+                reached_out_by=fact.actor,
+                reached_out_at=fact.time,
+                channel=channel,
+                note=note,
+            )
+        case LeadAssigned(assignee=assignee):
+            return replace(state, assigned_to=assignee)
         case _:
             return state
 

@@ -6,7 +6,7 @@ from typing import Any, Final
 from sqlalchemy import ColumnElement, Select, func, literal_column, select, text, tuple_
 
 from services.leads import cursors
-from services.leads.models import LeadQuery
+from services.leads.models import NOBODY, LeadQuery
 from services.leads.projection.rows import to_micros
 from services.leads.projection.schema import leads
 from services.leads.projection.search import candidates, has_word
@@ -68,12 +68,20 @@ class Listing:
         wanted = leads.c.email_key == email_key(self._query.email)
         return _counted(select(leads.c.position).where(wanted).limit(most))
 
+    def by_assignee(self, most: int) -> Select[Any] | None:
+        """The same of leads of the wanted account or nobody's; None when it does not matter."""
+        if self._query.assigned_to is None:
+            return None
+        wanted = [*self._assignee(), *self._status()]
+        return _counted(select(leads.c.position).where(*wanted).limit(most))
+
     def by_time(self, most: int) -> Select[Any] | None:
         """The same of leads of the wanted time, where the order is not by time anyway."""
         times = self._times(leads.c.submitted_at)
         if not times or self.column is leads.c.submitted_at:
             return None
-        return _counted(select(leads.c.position).where(*self._status(), *times).limit(most))
+        wanted = [*self._assignee(), *self._status(), *times]
+        return _counted(select(leads.c.position).where(*wanted).limit(most))
 
     def among(self, positions: str) -> Select[Any]:
         """Select the page from leads with these positions (a JSON list) by sorting them."""
@@ -101,7 +109,7 @@ class Listing:
 
     def place_after(self, rows: int) -> Select[Any]:
         """Select the place in the order that many rows further on."""
-        conditions = [*self._status(), *self._from_place()]
+        conditions = [*self._assignee(), *self._status_on_walk(), *self._from_place()]
         if self.column is leads.c.submitted_at:
             conditions += self._times(self.column)
         statement = select(self.column, leads.c.position).where(*conditions)
@@ -117,10 +125,22 @@ class Listing:
             column if column is self.column and not among else _off(column)
             for column in (leads.c.submitted_at, leads.c.email_key)
         )
-        found = [*self._status(among=among), *self._times(time)]
+        status = self._status(among=True) if among else self._status_on_walk()
+        found = [*self._assignee(among=among), *status, *self._times(time)]
         if self._query.email is not None:
             found.append(email == email_key(self._query.email))
         return found + [has_word(leads.c.search_text, word) for word in self.words]
+
+    def _status_on_walk(self) -> list[Condition]:
+        """A walk among an assignee's leads passes over those that stand elsewhere."""
+        return self._status(among=self._query.assigned_to is not None)
+
+    def _assignee(self, *, among: bool = False) -> list[Condition]:
+        wanted = self._query.assigned_to
+        if wanted is None:
+            return []
+        column = _off(leads.c.assigned_to) if among else leads.c.assigned_to
+        return [column.is_(None) if wanted == NOBODY else column == wanted]
 
     def _status(self, *, among: bool = False) -> list[Condition]:
         status, column = self._query.status, leads.c.status

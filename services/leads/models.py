@@ -21,6 +21,9 @@ from services.leads.lead import Status
 from services.leads.text import clean_note
 
 MAX_NOTE: Final = 2000
+ME: Final = "me"
+NOBODY: Final = "none"
+_UUID: Final = "[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}"
 _DATE: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 _RFC_3339: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt][0-9]{2}:[0-9]{2}:[0-9]{2}")
 
@@ -87,6 +90,11 @@ class LeadQuery(Strict):
     email: str | None = Field(
         None, min_length=1, max_length=254, description="Exactly this address, in any case."
     )
+    assigned_to: Annotated[str, AfterValidator(str.lower)] | None = Field(
+        None,
+        pattern=f"^({ME}|{NOBODY}|{_UUID})$",
+        description="Only leads of this account: its id, `me`, or `none` for nobody's.",
+    )
     submitted_from: From | None = Field(
         None, description="Submitted then or later: RFC 3339, or a date (from its start in UTC)."
     )
@@ -109,10 +117,10 @@ class LeadQuery(Strict):
 
 
 class Person(BaseModel):
-    """An account, as far as other attorneys see it."""
+    """An account or an API key, as far as others see it."""
 
     id: str
-    name: str | None = Field(description="Null when the account is gone.")
+    name: str | None = Field(description="Null when the account or API key is gone.")
 
 
 class Resume(BaseModel):
@@ -140,6 +148,7 @@ class LeadView(BaseModel):
     reached_out_by: Person | None
     channel: Channel | None
     note: str | None
+    assigned_to: Person | None = Field(description="Whose lead it is; null: nobody's.")
 
 
 class LeadPage(BaseModel):
@@ -173,10 +182,28 @@ class ReachedOutAnswer(LeadView):
     )
 
 
+class AssignRequest(Strict):
+    """Who gets a lead."""
+
+    account_id: UUID | None = Field(description="The account; null: nobody.")
+    instead_of: UUID | Literal["none"] | None = Field(
+        None,
+        description=(
+            "Only if it is this account's now, or nobody's (`none`); left out or null: whoever's."
+        ),
+    )
+
+
+class AssignAnswer(LeadView):
+    """The lead as the log has it after the command."""
+
+    already_assigned: bool = Field(description="True when it was this account's before.")
+
+
 class Actor(BaseModel):
     """Who did something."""
 
-    kind: Literal["prospect", "account", "service", "unknown"]
+    kind: Literal["prospect", "account", "api-key", "service", "unknown"]
     id: str | None
     name: str | None
 

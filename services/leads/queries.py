@@ -75,6 +75,7 @@ async def _rows(connection: AsyncConnection, listing: Listing, bounds: Bounds) -
     for select_few, most in (
         (listing.by_email, bounds.sorted),
         (listing.by_words, bounds.few),
+        (listing.by_assignee, bounds.few),
         # With words every row is read on a walk as well, so sorting is worth it for longer.
         (listing.by_time, bounds.sorted if listing.words else bounds.few),
     ):

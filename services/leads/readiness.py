@@ -9,6 +9,7 @@ from nats.js.errors import NotFoundError
 
 from libs.chassis.health import NotReady
 from libs.events import STREAM
+from libs.events.topology import AUDIT, OUTBOX
 from services.leads.auth.accounts import ACCOUNTS
 from services.leads.auth.sessions import SESSIONS
 from services.leads.auth.signing_keys import SIGNING_KEYS
@@ -17,12 +18,14 @@ from services.leads.projection.gate import PositionGate
 _STREAMS: Final = (
     STREAM,
     "OBJ_RESUMES",
+    AUDIT,
+    OUTBOX,
     *(f"KV_{bucket}" for bucket in (ACCOUNTS, SESSIONS, SIGNING_KEYS)),
 )
 
 
 async def check_streams(js: JetStreamContext) -> str | None:
-    """Pass when the stream, the buckets and the object store exist.
+    """Pass when the streams, the buckets and the object store exist.
 
     Raises:
         NotReady: Some do not, or the server does not answer.

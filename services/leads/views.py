@@ -1,23 +1,34 @@
 """Rows and facts to what the API shows (pure)."""
 
-from collections.abc import Callable, Iterable, Mapping
-from typing import Any
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Any, Literal
 
-from libs.events import LeadSubmitted, RecordedEvent
+from libs.events import LeadAssigned, LeadSubmitted, RecordedEvent
 from services.leads.lead import LeadUnknown, Status, state_of
 from services.leads.models import Actor, HistoryEntry, LeadView, Person, Resume
 from services.leads.projection.rows import from_micros
 
 _ACCOUNT = "account:"
+_API_KEY = "api-key:"
 _SERVICE = "service:"
 
 NameOf = Callable[[str], str | None]
-"""Account id to name; None for an account that is gone."""
+"""Account id, or `api-key:<id>`, to name; None for one that is gone."""
 
 
-def account_id_of(actor: str | None) -> str | None:
-    """Return the account's id if the actor is an account."""
-    return actor.removeprefix(_ACCOUNT) if actor and actor.startswith(_ACCOUNT) else None
+def named_id_of(actor: str | None) -> str | None:
+    """Return what the directory knows the actor by; None for one that has no name."""
+    if actor and actor.startswith(_ACCOUNT):
+        return actor.removeprefix(_ACCOUNT)
+    return actor if actor and actor.startswith(_API_KEY) else None
+
+
+def named_in(events: Iterable[RecordedEvent]) -> Iterator[str | None]:
+    """Return whom the facts name: who did it, and who got a lead."""
+    for recorded in events:
+        yield named_id_of(recorded.actor)
+        if isinstance(recorded.event, LeadAssigned):
+            yield recorded.event.assignee
 
 
 def view_of_row(row: Mapping[str, Any], name_of: NameOf) -> LeadView:
@@ -42,6 +53,7 @@ def view_of_row(row: Mapping[str, Any], name_of: NameOf) -> LeadView:
         reached_out_by=_person(row["reached_out_by"], name_of),
         channel=row["channel"],
         note=row["note"],
+        assigned_to=_account(row["assigned_to"], name_of),
     )
 
 
@@ -66,25 +78,31 @@ def view_of_facts(events: Iterable[RecordedEvent], name_of: NameOf) -> LeadView:
         reached_out_by=_person(state.reached_out_by, name_of),
         channel=state.channel,
         note=state.note,
+        assigned_to=_account(state.assigned_to, name_of),
     )
 
 
 def history_entry(recorded: RecordedEvent, name_of: NameOf) -> HistoryEntry:
     """Show one fact; where the resume's bytes lie is nobody's business."""
+    details = recorded.event.model_dump(mode="json", exclude={"resume": {"object"}})
+    if isinstance(recorded.event, LeadAssigned):
+        assignee = recorded.event.assignee
+        details["assignee_name"] = None if assignee is None else name_of(assignee)
     return HistoryEntry(
         id=recorded.id,
         type=recorded.event.type,
         at=recorded.time,
         actor=actor_of(recorded.actor, name_of),
-        details=recorded.event.model_dump(mode="json", exclude={"resume": {"object"}}),
+        details=details,
     )
 
 
 def actor_of(actor: str, name_of: NameOf) -> Actor:
     """Say who an envelope's actor is."""
-    account_id = account_id_of(actor)
-    if account_id is not None:
-        return Actor(kind="account", id=account_id, name=name_of(account_id))
+    known_as = named_id_of(actor)
+    if known_as is not None:
+        id_ = known_as.removeprefix(_API_KEY)
+        return Actor(kind=_kind(known_as), id=id_, name=name_of(known_as))
     if actor.startswith(_SERVICE):
         service = actor.removeprefix(_SERVICE)
         return Actor(kind="service", id=service, name=service)
@@ -93,6 +111,16 @@ def actor_of(actor: str, name_of: NameOf) -> Actor:
     return Actor(kind="unknown", id=None, name=None)
 
 
+def _kind(known_as: str) -> Literal["account", "api-key"]:
+    return "api-key" if known_as.startswith(_API_KEY) else "account"
+
+
 def _person(actor: str | None, name_of: NameOf) -> Person | None:
-    account_id = account_id_of(actor)
+    known_as = named_id_of(actor)
+    if known_as is None:
+        return None
+    return Person(id=known_as.removeprefix(_API_KEY), name=name_of(known_as))
+
+
+def _account(account_id: str | None, name_of: NameOf) -> Person | None:
     return None if account_id is None else Person(id=account_id, name=name_of(account_id))

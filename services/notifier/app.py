@@ -7,7 +7,6 @@ from typing import Final
 
 from aiohttp import web
 
-from libs.chassis.buckets import Bucket
 from libs.chassis.durability import durability_ctx
 from libs.chassis.health import HEALTH
 from libs.chassis.lifecycle import supervise
@@ -19,14 +18,18 @@ from libs.events import ConsumeOptions, Part
 from libs.events.dead_letters import DeadLetters
 from libs.events.jetstream import JetStreamEventStore
 from libs.events.letter_store import Letters
+from libs.outbox import Outbox
 from services.notifier.delivery import CONSUMER, GRACE_SECONDS, Desk
 from services.notifier.handler import Notifier, RetryPolicy
 from services.notifier.keys import MAIL_METRICS, POOL, SETTINGS
 from services.notifier.ledger import BUCKET, Ledger
+from services.notifier.mail_bucket import MailBucket
 from services.notifier.metrics import MailMetrics
 from services.notifier.orders import take_orders
+from services.notifier.outbox import OutboxDesk, send_outbox
 from services.notifier.readiness import (
     check_consumer,
+    check_outbox,
     check_streams,
     mail_server_state,
     wait_for_streams,
@@ -54,6 +57,9 @@ def build_app(settings: NotifierSettings) -> web.Application:
         app, "redrives", functools.partial(_redrive, app), stop_seconds=settings.shutdown_seconds
     )
     supervise(
+        app, "outbox", functools.partial(_send_outbox, app), stop_seconds=settings.shutdown_seconds
+    )
+    supervise(
         app, "consumer", functools.partial(_consume, app), stop_seconds=settings.shutdown_seconds
     )
     return app
@@ -79,6 +85,7 @@ async def _checks(app: web.Application) -> AsyncIterator[None]:
     js, health = app[JETSTREAM], app[HEALTH]
     health.add("streams", functools.partial(check_streams, js))
     health.add("durable", functools.partial(check_consumer, js))
+    health.add("outbox", functools.partial(check_outbox, js))
     health.add("smtp", functools.partial(mail_server_state, app[POOL]))
     yield
 
@@ -90,7 +97,7 @@ def _desk(app: web.Application) -> Desk:
     renderer.check()
     return Desk(
         store=JetStreamEventStore(js),
-        ledger=Ledger(Bucket(js, BUCKET)),
+        ledger=Ledger(MailBucket(js, BUCKET)),
         dead_letters=DeadLetters(js),
         postman=app[POOL],
         renderer=renderer,
@@ -125,6 +132,23 @@ async def _redrive(app: web.Application) -> None:
     await wait_connected(app)
     await wait_for_streams(app[JETSTREAM])
     await take_orders(app[JETSTREAM], letters, redriver.handle)
+
+
+async def _send_outbox(app: web.Application) -> None:
+    settings, js, desk = app[SETTINGS], app[JETSTREAM], _desk(app)
+    own = OutboxDesk(
+        outbox=Outbox(js),
+        ledger=desk.ledger,
+        postman=desk.postman,
+        renderer=desk.renderer,
+        sender=desk.sender,
+        firm=settings.firm,
+        retry=_retry(settings),
+        metrics=desk.metrics,
+    )
+    await wait_connected(app)
+    await wait_for_streams(js)
+    await send_outbox(js, own)
 
 
 async def _watch_lag(app: web.Application) -> None:

@@ -73,12 +73,19 @@ class Desk:
 
 
 async def deliver(
-    desk: Desk, cause: RecordedEvent, mail: Mail, history: MailHistory, attempt: int
+    desk: Desk,
+    cause: RecordedEvent,
+    mail: Mail,
+    history: MailHistory,
+    attempt: int,
+    *,
+    blank: bool = False,
 ) -> None:
     """Bring a mail to its end, or raise what keeps it from it.
 
     A mail that has ended before, on the same occasion, is not sent again; what was not yet
-    written about it is.
+    written about it is. ``blank``: the ledger said a moment ago that it knows nothing of this
+    occasion, so it need not be asked about this mail.
 
     Raises:
         Deferred: the server does not take it now.
@@ -87,7 +94,7 @@ async def deliver(
     if history.holds(mail):
         return
     occasion = history.occasion
-    outcome = await desk.ledger.find(occasion, mail)
+    outcome = None if blank else await desk.ledger.find(occasion, mail)
     if outcome is None:
         outcome = await uninterrupted(_send(desk, cause, mail, occasion, attempt))
     if outcome.state == "failed":

@@ -10,6 +10,7 @@ from libs.events import (
     Event,
     EventStore,
     History,
+    LeadErased,
     NewEvent,
     NotificationFailed,
     NotificationSent,
@@ -49,6 +50,7 @@ class MailHistory:
         self._turn = asyncio.Lock()
         self._last = 0
         self._known: set[UUID] = set()
+        self._erased = False
         self._take(history)
 
     @classmethod
@@ -61,8 +63,8 @@ class MailHistory:
         return cls(store, cause, await store.load(cause.lead_id))
 
     def holds(self, mail: Mail) -> bool:
-        """Whether the history says how this mail ended."""
-        return mail_id(self.occasion, mail) in self._known
+        """Whether the history says how this mail ended: if the person was erased, it never goes."""
+        return self._erased or mail_id(self.occasion, mail) in self._known
 
     async def add(self, mail: Mail, outcome: Outcome) -> None:
         """Make sure that the history says how the mail ended.
@@ -73,7 +75,7 @@ class MailHistory:
         fact = _fact(self._cause, self.occasion, mail, outcome)
         async with self._turn:
             for _ in range(_TRIES):
-                if fact.id in self._known:
+                if self._erased or fact.id in self._known:
                     return
                 try:
                     await self._append(fact)
@@ -92,6 +94,7 @@ class MailHistory:
     def _take(self, history: History) -> None:
         self._last = history.last(Part.MAIL)
         self._known = {e.id for e in history.events if e.part is Part.MAIL}
+        self._erased = any(isinstance(e.event, LeadErased) for e in history.events)
 
 
 def _fact(cause: RecordedEvent, occasion: UUID, mail: Mail, outcome: Outcome) -> NewEvent:

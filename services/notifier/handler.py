@@ -66,10 +66,11 @@ class Notifier:
     async def _handle(self, event: RecordedEvent, mails: tuple[Mail, ...], attempt: int) -> None:
         try:
             history = await MailHistory.load(self._desk.store, event)
+            blank = not await self._desk.ledger.knows(history.occasion)
         except StoreUnavailable:
-            raise RetryLater(self._retry.delay(attempt), "the log does not answer") from None
+            raise RetryLater(self._retry.delay(attempt), "JetStream does not answer") from None
         waiting = await asyncio.gather(
-            *(self._one(event, mail, history, attempt) for mail in mails)
+            *(self._one(event, mail, history, attempt, blank=blank) for mail in mails)
         )
         reasons = [reason for reason in waiting if reason]
         if reasons:
@@ -79,11 +80,17 @@ class Notifier:
             )
 
     async def _one(
-        self, event: RecordedEvent, mail: Mail, history: MailHistory, attempt: int
+        self,
+        event: RecordedEvent,
+        mail: Mail,
+        history: MailHistory,
+        attempt: int,
+        *,
+        blank: bool,
     ) -> str | None:
         """Try one mail; why it has to wait, or None when it is done with."""
         try:
-            await deliver(self._desk, event, mail, history, attempt)
+            await deliver(self._desk, event, mail, history, attempt, blank=blank)
         except Deferred as deferred:
             return self._wait(event, mail, attempt, str(deferred), deferred)
         except StoreUnavailable:

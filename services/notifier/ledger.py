@@ -29,6 +29,10 @@ class LedgerBucket(Protocol):
         """See Bucket."""
         ...
 
+    async def any_under(self, prefix: str) -> bool:
+        """Whether any key begins with ``<prefix>.``; never stale."""
+        ...
+
 
 class Outcome(BaseModel):
     """How a mail ended.
@@ -62,6 +66,10 @@ class Ledger:
         """The mail's outcome, or None while it has none."""
         entry = await self._bucket.get(ledger_key(occasion, mail))
         return None if entry is None else Outcome.model_validate_json(entry.value)
+
+    async def knows(self, occasion: UUID) -> bool:
+        """Whether any mail of an occasion has an outcome: one question for all of its mails."""
+        return await self._bucket.any_under(str(occasion))
 
     async def record(self, occasion: UUID, mail: Mail, outcome: Outcome) -> None:
         """Keep the mail's outcome."""

@@ -50,17 +50,25 @@ class MailMetrics:
         self._lag = Gauge(
             "notifier_lag_events", "Events not yet taken up by any notifier.", registry=registry
         )
+        self._outbox = Gauge(
+            "notifier_outbox_mails",
+            "Mails about accounts that are not done with; those that wait for a retry too.",
+            registry=registry,
+        )
         self._unsettled = Gauge(
             "notifier_unsettled_events",
             "Events taken up whose mails are not all done with; those that wait for a retry too.",
             registry=registry,
         )
 
-    def sent(self, template: str, seconds: float, since_submission: timedelta) -> None:
-        """A mail was taken."""
+    def sent(
+        self, template: str, seconds: float, since_submission: timedelta | None = None
+    ) -> None:
+        """A mail was taken; of a submission, if it has to do with one."""
         self._sent.labels(template).inc()
         self._send_seconds.observe(seconds)
-        self._wait_seconds.observe(max(0.0, since_submission.total_seconds()))
+        if since_submission is not None:
+            self._wait_seconds.observe(max(0.0, since_submission.total_seconds()))
 
     def failed(self, template: str) -> None:
         """A mail was given up."""
@@ -80,3 +88,7 @@ class MailMetrics:
         """How far behind the consumer is."""
         self._lag.set(pending)
         self._unsettled.set(unsettled)
+
+    def outbox(self, waiting: int) -> None:
+        """How many mails about accounts wait."""
+        self._outbox.set(waiting)

@@ -18,7 +18,7 @@ _UTF8: Final = policy.SMTPUTF8
 _LINE: Final = 78  # characters, the header's name included (RFC 5322 2.1.1)
 _PRINTABLE: Final = re.compile(r"[!-~](?:[ -~]*[!-~])?")
 _ENCODED_WORD: Final = "=?"
-_PLAIN: Final = re.compile(rb"[\t\r\n -~]*")
+_PLAIN: Final = b"\t\r\n" + bytes(range(ord(" "), ord("~") + 1))
 _LONGEST: Final = 990  # bytes of a line: RFC 5322 2.1.1 allows 998, a relay may add a dot
 
 
@@ -65,7 +65,7 @@ def _folded(name: str, value: str, *, utf8: bool) -> bytes:
 def _part(kind: str, words: str) -> bytes:
     lines = words.encode().splitlines()
     content, encoding = b"\r\n".join(lines) + b"\r\n", "7bit"
-    if not _PLAIN.fullmatch(content) or any(len(line) > _LONGEST for line in lines):
+    if content.translate(None, _PLAIN) or max(map(len, lines), default=0) > _LONGEST:
         content, encoding = b2a_qp(content), "quoted-printable"
     head = (
         f'Content-Type: text/{kind}; charset="utf-8"\r\n'

@@ -10,10 +10,11 @@ from nats.js.errors import APIError, NotFoundError
 from libs.chassis.health import NotReady
 from libs.chassis.tasks import still_wanted
 from libs.events import STREAM
-from libs.events.topology import DEAD_LETTERS
+from libs.events.topology import DEAD_LETTERS, OUTBOX
 from services.notifier.delivery import CONSUMER
 from services.notifier.ledger import BUCKET
 from services.notifier.metrics import MailMetrics
+from services.notifier.outbox import DURABLE as OUTBOX_DURABLE
 from services.notifier.smtp.pool import SmtpPool
 
 LAG_SECONDS: Final = 5.0
@@ -21,6 +22,7 @@ _POLL_SECONDS: Final = 0.5
 _STREAMS: Final = {
     STREAM: f"the stream {STREAM}",
     DEAD_LETTERS: f"the stream {DEAD_LETTERS}",
+    OUTBOX: f"the stream {OUTBOX}",
     f"KV_{BUCKET}": f"the bucket {BUCKET}",
 }
 
@@ -65,6 +67,21 @@ async def check_consumer(js: JetStreamContext) -> str | None:
     return f"{info.num_pending or 0} events to take up, {info.num_ack_pending or 0} in hand"
 
 
+async def check_outbox(js: JetStreamContext) -> str | None:
+    """Pass when the consumer of the mails about accounts exists.
+
+    Raises:
+        NotReady: it does not, or JetStream does not answer.
+    """
+    try:
+        info = await js.consumer_info(OUTBOX, OUTBOX_DURABLE)
+    except NotFoundError:
+        raise NotReady(f"the consumer {OUTBOX_DURABLE} does not exist yet") from None
+    except (nats.errors.Error, TimeoutError):
+        raise NotReady("JetStream does not answer") from None
+    return f"{info.num_pending or 0} mails to take up, {info.num_ack_pending or 0} in hand"
+
+
 async def mail_server_state(pool: SmtpPool) -> str | None:
     """Tell how the mail server is; it never makes this service not ready, since mails wait."""
     if pool.fault is not None:
@@ -73,15 +90,17 @@ async def mail_server_state(pool: SmtpPool) -> str | None:
 
 
 async def watch_lag(js: JetStreamContext, metrics: MailMetrics) -> None:
-    """Keep the gauges of the consumer's lag up to date; runs until cancelled."""
+    """Keep the gauges of the consumers' lag up to date; runs until cancelled."""
     while True:
         still_wanted()
         try:
             info = await js.consumer_info(STREAM, CONSUMER)
+            outbox = await js.consumer_info(OUTBOX, OUTBOX_DURABLE)
         except (APIError, nats.errors.Error, TimeoutError):
             pass  # readiness tells of it
         else:
             metrics.lag(info.num_pending or 0, info.num_ack_pending or 0)
+            metrics.outbox((outbox.num_pending or 0) + (outbox.num_ack_pending or 0))
         await asyncio.sleep(LAG_SECONDS)
 
 

@@ -11,7 +11,14 @@ from uuid import UUID
 
 import structlog
 
-from libs.events import RecordedEvent, RetryLater, StoreUnavailable, Undecodable, UnknownEvent
+from libs.events import (
+    LeadErased,
+    RecordedEvent,
+    RetryLater,
+    StoreUnavailable,
+    Undecodable,
+    UnknownEvent,
+)
 from libs.events.letters import Letter, Order
 from services.notifier.delivery import Desk, deliver, letter_key
 from services.notifier.facts import MailHistory
@@ -96,6 +103,8 @@ class Redriver:
         self, letter: Letter, event: RecordedEvent, occasion: UUID, attempt: int
     ) -> str | None:
         history = await self._desk.store.load(event.lead_id)
+        if any(isinstance(known.event, LeadErased) for known in history.events):
+            return None  # and the letter goes: nothing about this person may be kept
         if all(known.id != event.id for known in history.events):
             return "the event is not in the log any more"
         if letter.key is None:  # not one mail, but the handling of the event was given up

@@ -12,6 +12,7 @@ from typing import Final
 from jinja2 import FileSystemLoader, StrictUndefined, select_autoescape
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
+from services.notifier.outbox_words import TEMPLATES as OUTBOX_TEMPLATES
 from services.notifier.policy import TEMPLATES
 from services.notifier.texts import one_line, wrapped
 
@@ -48,7 +49,7 @@ class Renderer:
         Raises:
             jinja2.TemplateError: a template is missing or its syntax is wrong.
         """
-        for template in TEMPLATES:
+        for template in (*TEMPLATES, *OUTBOX_TEMPLATES):
             for file in FILES:
                 self._environment.get_template(f"{template}/{file}")
 

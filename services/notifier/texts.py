@@ -3,6 +3,7 @@
 import re
 import textwrap
 import unicodedata
+from functools import lru_cache
 from typing import Final
 
 MAX_GREETED: Final = 60
@@ -66,6 +67,11 @@ def _wrap_line(line: str) -> str:
         return line
     if len(line) <= _WIDTH and line.isprintable():
         return line.rstrip()
+    return _wrap_long_line(line)
+
+
+@lru_cache(maxsize=64)  # the templates' own sentences: the same in every mail of a firm
+def _wrap_long_line(line: str) -> str:
     prefix = match[0] if (match := _QUOTED.match(line)) else ""
     parts = textwrap.wrap(
         line[len(prefix) :],

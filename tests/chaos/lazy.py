@@ -18,12 +18,12 @@ from time import monotonic
 
 from nats.js.errors import NotFoundError
 
-from services.cli.nats_server import configuration
 from tests.chaos import evidence
 from tests.chaos.disk import Disk, NoDisk, disk
 from tests.chaos.evidence import Evidence
 from tests.chaos.load import Acknowledgement, Load, Submission
 from tests.chaos.system import PASSWORD, USER, System, running
+from tests.support.nats import with_test_user
 
 _ALWAYS = "sync_interval: always"
 _DISK_MEGABYTES = 4096
@@ -67,10 +67,11 @@ HEAD = (
 async def measure(setting: str, seconds: float, folder: Path) -> Loss:
     """One power failure after so many seconds of load."""
     with disk(folder, _DISK_MEGABYTES) as power:
-        config = folder / "nats.conf"
-        text = configuration().read_text()
+        config = with_test_user(folder / "lazy-conf")
+        server = config.parent / "server.conf"
+        text = server.read_text()
         assert _ALWAYS in text, "the shipped configuration has changed"
-        config.write_text(text.replace(_ALWAYS, f"sync_interval: {setting}"))
+        server.write_text(text.replace(_ALWAYS, f"sync_interval: {setting}"))
         system = System(
             folder,
             nodes=1,

@@ -10,14 +10,16 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from services.cli.nats_server import configuration, find_binary
+from services.cli.nats_keys import OPERATOR, USERS, new_seed, server_environment
+from services.cli.nats_server import find_binary
 from services.cli.orphans import end_with_parent
 from tests.chaos.network import Wire
 from tests.chaos.programs import Program
-from tests.support.nats import free_port
+from tests.support.nats import PASSWORD, USER, free_port, with_test_user
+
+__all__ = ["PASSWORD", "USER", "System", "running"]
 
 HOST = "127.0.0.1"
-USER, PASSWORD = "leadlog", "chaos-password"
 ATTORNEY = "attorney@firm.example.org"
 INBOX = "https://leads.firm.example.org"
 CONCURRENCY = 8
@@ -64,6 +66,7 @@ class System:
     services: dict[str, list[Service]] = field(default_factory=dict)
     nats_urls: list[str] = field(default_factory=list)
     password: str = ""
+    seeds: dict[str, str] = field(default_factory=lambda: {user: new_seed() for user in USERS})
     _monitors: list[str] = field(default_factory=list)
     _relay: asyncio.subprocess.Process | None = None
 
@@ -85,10 +88,12 @@ class System:
         """How a service or a command finds NATS."""
         return {
             "LEADLOG_NATS_URL": ",".join(self.nats_urls),
-            "LEADLOG_NATS_USER": USER,
-            "LEADLOG_NATS_PASSWORD": PASSWORD,
             "LEADLOG_NATS_MONITOR_URL": ",".join(self._monitors),
         }
+
+    def as_user(self, user: str) -> dict[str, str]:
+        """The same with the key of one of NATS's users."""
+        return {**self.nats_environment, "LEADLOG_NATS_NKEY_SEED": self.seeds[user]}
 
     async def start(self) -> None:
         """Start all of it and wait until it is ready."""
@@ -131,7 +136,7 @@ class System:
         program = self._program(
             name,
             [sys.executable, "-m", f"services.{kind}"],
-            {**self.nats_environment, **{prefix + key: value for key, value in settings.items()}},
+            {**self.as_user(kind), **{prefix + key: value for key, value in settings.items()}},
             f"http://{HOST}:{port}/readyz",
         )
         return Service(program, port)
@@ -164,14 +169,15 @@ class System:
 
     def _add_node(self, name: str, between: dict[str, int], wires: list[Wire]) -> None:
         port, page = free_port(), free_port()
-        shipped = configuration("cluster.conf" if self.nodes > 1 else "leadlog.conf")
+        file = "cluster.conf" if self.nodes > 1 else "leadlog.conf"
+        # One more user, for whoever compares afterwards; the services have their own.
+        shipped = with_test_user(self.folder / "nats-conf", file)
         environment = {
             "LEADLOG_NATS_NAME": name,
             "LEADLOG_NATS_LISTEN": f"{HOST}:{port}",
             "LEADLOG_NATS_HTTP": f"{HOST}:{page}",
             "LEADLOG_NATS_STORE": str((self.stores or self.folder) / name),
-            "LEADLOG_NATS_USER": USER,
-            "LEADLOG_NATS_PASSWORD": PASSWORD,
+            **server_environment(self.seeds),
             "LEADLOG_NATS_CLUSTER": f"{HOST}:{between[name]}",
         }
         routes = {wire.ends[1]: wire.listen for wire in wires if wire.ends[0] == name}
@@ -234,7 +240,7 @@ class System:
     async def _command(self, *arguments: str) -> str:
         process = await asyncio.create_subprocess_exec(
             sys.executable, "-m", "services.cli.main", *arguments,
-            env={**os.environ, **self.nats_environment, "COLUMNS": "200"},
+            env={**os.environ, **self.as_user(OPERATOR), "COLUMNS": "200"},
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.STDOUT,
         )  # fmt: skip

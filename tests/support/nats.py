@@ -1,6 +1,11 @@
-"""A real nats-server for a test, with the shipped configuration."""
+"""A real nats-server for a test, with the shipped configuration and its users.
+
+The services of a test log in with their own keys, ``server.seeds["leads"]``, so that a
+permission that is missing fails a test. The test itself is one more user, who may do all.
+"""
 
 import socket
+import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -13,7 +18,7 @@ from libs.events.topology import provision
 from services.cli.nats_server import NatsServer as _NatsServer
 from services.cli.nats_server import NatsServerProblem, configuration
 
-PASSWORD = "test-password"
+USER, PASSWORD = "test", "test-password"
 
 
 def free_port() -> int:
@@ -25,7 +30,13 @@ def free_port() -> int:
 
 
 class NatsServer(_NatsServer):
-    """A server of a test; ``store_dir`` is the folder of its data."""
+    """A server of a test; ``store_dir`` is the folder of its data.
+
+    ``user`` and ``password`` are the test's own.
+    """
+
+    user = USER
+    password = PASSWORD
 
     @property
     def store_dir(self) -> Path:
@@ -37,14 +48,38 @@ class NatsServer(_NatsServer):
         await self.start()
 
 
+def with_test_user(folder: Path, name: str = "leadlog.conf") -> Path:
+    """The shipped configuration, with one more user; the path of one of its files."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for file in configuration().parent.glob("*.conf"):
+        text = file.read_text()
+        if file.name == "permissions.conf":
+            one_more = f'users: [ {{ user: "{USER}", password: "{PASSWORD}" }}'
+            assert text.count("users: [") == 1
+            text = text.replace("users: [", one_more)
+        (folder / file.name).write_text(text)
+    return folder / name
+
+
 async def start_nats_server(folder: Path) -> NatsServer:
+    """Start a server on free ports, with the shipped configuration and the test as a user."""
+    return await _started(folder, with_test_user(folder / "nats-conf"))
+
+
+async def shipped_nats_server(folder: Path, name: str = "leadlog.conf", **more: str) -> NatsServer:
+    """Start a server with the configuration exactly as it is shipped."""
+    return await _started(folder, configuration(name), more)
+
+
+async def _started(folder: Path, config: Path, more: dict[str, str] | None = None) -> NatsServer:
     """Start a server on free ports; another process may take one first, so try again."""
     for _ in range(5):
         server = NatsServer(
             store=folder / "jetstream",
             port=free_port(),
             http_port=free_port(),
-            password=PASSWORD,
+            config=config,
+            more=more or {},
         )
         try:
             await server.start()
@@ -59,12 +94,13 @@ async def _quiet(_error: Exception) -> None:
     """What goes wrong on purpose in a test is not worth a line."""
 
 
-async def connect(server: _NatsServer) -> Client:
+async def connect(server: NatsServer, ca: str | None = None) -> Client:
     """A client that comes back quickly after the server was away."""
     return await nats.connect(
         server.url,
         user=server.user,
         password=server.password,
+        tls=ssl.create_default_context(cafile=ca) if ca else None,
         max_reconnect_attempts=-1,
         reconnect_time_wait=0.05,
         error_cb=_quiet,
@@ -73,7 +109,7 @@ async def connect(server: _NatsServer) -> Client:
 
 
 @asynccontextmanager
-async def provisioned(server: _NatsServer, replicas: int = 1) -> AsyncIterator[JetStreamContext]:
+async def provisioned(server: NatsServer, replicas: int = 1) -> AsyncIterator[JetStreamContext]:
     """A JetStream context on a server that has all streams."""
     client = await connect(server)
     try:
@@ -90,5 +126,7 @@ __all__ = [
     "connect",
     "free_port",
     "provisioned",
+    "shipped_nats_server",
     "start_nats_server",
+    "with_test_user",
 ]

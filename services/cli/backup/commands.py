@@ -4,8 +4,10 @@ import asyncio
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Annotated, Final
+from uuid import UUID
 
 import nats.errors
 import typer
@@ -32,12 +34,15 @@ from services.cli.backup.api import SnapshotFailed
 from services.cli.backup.apply import NotAsBackedUp, NotEmpty, Restore, Restored
 from services.cli.backup.archive import ArchiveReader
 from services.cli.backup.create import NeverStill, back_up, names
+from services.cli.backup.erasures import BadList, erase_again, parse_list
 from services.cli.backup.manifest import BadBackup, Manifest
 from services.cli.up.data import DataFolder
 from services.cli.verify import examine
 
 _REPLICAS: Final = (1, 3, 5)
 _SHOWN: Final = 3
+_LONGEST_DAYS: Final = 365
+"""The bucket ERASURES remembers longer, so that whoever was erased can be erased again."""
 _FAULTS: Final = (
     SnapshotFailed,
     NotAsBackedUp,
@@ -60,6 +65,14 @@ def backup(
             "written if one is damaged.",
         ),
     ] = True,
+    expires_days: Annotated[
+        int,
+        typer.Option(
+            min=1,
+            max=_LONGEST_DAYS,
+            help="How long the file may be kept. It holds people who are erased later.",
+        ),
+    ] = 90,
     data: Data = Path("var"),
 ) -> None:
     """Write everything to one file: leads, resumes, accounts, keys. All may run meanwhile.
@@ -72,11 +85,12 @@ def backup(
     if file.exists() and not force:
         broker.give_up(f"{file} exists. Name another file, or replace it with --force.")
     started = time.monotonic()
-    made = broker.run(_backup(data, file, verify=verify))
+    made = broker.run(_backup(data, file, verify=verify, lasts=timedelta(days=expires_days)))
     messages = sum(part.messages for part in made.parts)
     _say(
         f"{file}: {len(made.parts)} streams, {messages} messages, "
-        f"{decimal(file.stat().st_size)}, taken in {time.monotonic() - started:.1f} s."
+        f"{decimal(file.stat().st_size)}, taken in {time.monotonic() - started:.1f} s. "
+        f"Delete it by {made.expires_at:%Y-%m-%d}."
     )
 
 
@@ -89,6 +103,15 @@ def restore(
         int | None,
         typer.Option(help="1 for a single server, 3 in a cluster; by default as it was."),
     ] = None,
+    erased: Annotated[
+        Path | None,
+        typer.Option(
+            help="A file of `leadlog erasures`: who is in it is erased again.", show_default=False
+        ),
+    ] = None,
+    expired: Annotated[
+        bool, typer.Option("--expired", help="Restore the file although its time is over.")
+    ] = False,
     data: Annotated[
         Path | None,
         typer.Option(
@@ -105,6 +128,7 @@ def restore(
     """
     if replicas is not None and replicas not in _REPLICAS:
         broker.give_up("--replicas must be 1, 3 or 5.")
+    listed = _listed(erased)
     try:
         with ArchiveReader(file) as archive:
             _check(archive)
@@ -112,7 +136,12 @@ def restore(
             if check:
                 _say(f"{file} is whole: {_described(made)}.")
                 return
-            done = broker.run(_restore(archive, replicas, data))
+            if made.expires_at and made.expires_at < datetime.now(UTC) and not expired:
+                broker.give_up(
+                    f"{file} expired on {made.expires_at:%Y-%m-%d}: it holds people who may have "
+                    "been erased since. Delete it, or restore it with --expired."
+                )
+            done, gone = broker.run(_restore(archive, replicas, data, listed))
     except BadBackup as error:
         broker.give_up(f"{file} cannot be used: {error}.")
     except OSError as error:
@@ -120,6 +149,19 @@ def restore(
     _say(f"{done.streams} streams with {done.messages} messages are restored, as of {_time(made)}.")
     if done.letters:
         _say(f"{done.letters} dead letters of leads that came after that were left out.")
+    if gone:
+        _say(f"{len(gone)} leads that had been erased were erased again.")
+    elif erased is None:
+        _say("If people were erased after that, erase them again: docs/personal-data.md.")
+
+
+def _listed(file: Path | None) -> list[UUID]:
+    try:
+        return parse_list(file.read_text()) if file else []
+    except BadList as error:
+        broker.give_up(f"{file} {error}.")
+    except OSError as error:
+        broker.give_up(f"Cannot read {file}: {error.strerror or error}")
 
 
 def _described(made: Manifest) -> str:
@@ -143,7 +185,7 @@ def _check(archive: ArchiveReader) -> None:
         archive.check(lambda count: bar.advance(task, count))
 
 
-async def _backup(data: Path, file: Path, *, verify: bool) -> Manifest:
+async def _backup(data: Path, file: Path, *, verify: bool, lasts: timedelta) -> Manifest:
     async with broker.jetstream(data) as js:
         if absent := await missing(js):
             raise broker.Refused(
@@ -154,7 +196,7 @@ async def _backup(data: Path, file: Path, *, verify: bool) -> Manifest:
             await _verify(js)
         total = sum([(await js.stream_info(name)).state.bytes for name in names()])
         with _progress("Backup", total) as (bar, task):
-            made = await _in_words(js, file, bar, task)
+            made = await _in_words(js, file, bar, task, lasts)
             # A snapshot is compressed: it is less than the stream.
             bar.update(task, completed=total, description="Backup")
         return made
@@ -179,12 +221,14 @@ async def _verify(js: JetStreamContext) -> None:
         )
 
 
-async def _in_words(js: JetStreamContext, file: Path, bar: Progress, task: TaskID) -> Manifest:
+async def _in_words(
+    js: JetStreamContext, file: Path, bar: Progress, task: TaskID, lasts: timedelta
+) -> Manifest:
     def on_progress(stream: str, count: int) -> None:
         bar.update(task, advance=count, description=stream)
 
     try:
-        return await back_up(js, file, on_progress)
+        return await back_up(js, file, on_progress, lasts=lasts)
     except SnapshotFailed as error:
         raise broker.Refused(
             f"The backup was given up and no file was made: {error}. Try again; `leadlog verify` "
@@ -200,7 +244,9 @@ async def _in_words(js: JetStreamContext, file: Path, bar: Progress, task: TaskI
         raise broker.Refused(f"Cannot write {file}: {error.strerror or error}") from None
 
 
-async def _restore(archive: ArchiveReader, replicas: int | None, data: Path | None) -> Restored:
+async def _restore(
+    archive: ArchiveReader, replicas: int | None, data: Path | None, erased: list[UUID]
+) -> tuple[Restored, list[UUID]]:
     if data is not None and not broker.named_in_environment():
         DataFolder(data).prepare()
     async with broker.jetstream(data or Path("var")) as js:
@@ -212,7 +258,7 @@ async def _restore(archive: ArchiveReader, replicas: int | None, data: Path | No
             restoring = Restore(js, archive, replicas=replicas, on_progress=on_progress)
             done = await or_cleaned_up(restoring)
             bar.update(task, description="Restore")
-            return done
+        return done, await erase_again(js, erased, replicas)
 
 
 async def or_cleaned_up(restoring: Restore) -> Restored:

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Final
 
@@ -35,9 +35,19 @@ def names() -> list[str]:
 
 
 async def back_up(
-    js: JetStreamContext, target: Path, on_progress: OnProgress = lambda _stream, _count: None
+    js: JetStreamContext,
+    target: Path,
+    on_progress: OnProgress = lambda _stream, _count: None,
+    *,
+    lasts: timedelta | None = None,
 ) -> Manifest:
     """Write every stream to a file; everything else may go on meanwhile.
+
+    Args:
+        js: a connection that may take snapshots.
+        target: the file.
+        on_progress: told how far it is.
+        lasts: how long the file may be kept; None: for ever.
 
     Raises:
         SnapshotFailed, APIError: the server did not give a stream.
@@ -58,6 +68,7 @@ async def back_up(
             started_at=started,
             ended_at=datetime.now(UTC),
             parts=tuple(parts),
+            expires_at=None if lasts is None else started + lasts,
         )
         archive.finish(manifest)
     return manifest

@@ -56,7 +56,11 @@ class Part:
 
 @dataclass(frozen=True, slots=True)
 class Manifest:
-    """What stands in ``manifest.json``; ``leadlog`` and ``server`` are versions."""
+    """What stands in ``manifest.json``; ``leadlog`` and ``server`` are versions.
+
+    Attributes:
+        expires_at: until when it may be kept: it holds people who have been erased since.
+    """
 
     format: int
     leadlog: str
@@ -64,6 +68,7 @@ class Manifest:
     started_at: datetime
     ended_at: datetime
     parts: tuple[Part, ...]
+    expires_at: datetime | None = None
 
     @property
     def size(self) -> int:
@@ -93,6 +98,8 @@ def parse_manifest(text: bytes) -> Manifest:
                 f"{FORMAT}; restore it with leadlog {raw.get('leadlog', 'of its time')}"
             )
         times = {name: datetime.fromisoformat(raw[name]) for name in ("started_at", "ended_at")}
+        if raw.get("expires_at"):
+            times["expires_at"] = datetime.fromisoformat(raw["expires_at"])
         parts = tuple(Part(**part) for part in raw["parts"])
         found = Manifest(**{**raw, **times, "parts": parts})
         _check_states(found)

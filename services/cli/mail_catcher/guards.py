@@ -7,16 +7,17 @@ from aiohttp import web
 from aiohttp.typedefs import Handler, Middleware
 from yarl import URL
 
+from libs.chassis.cross_site import is_cross_site
+from libs.chassis.headers import SECURITY_HEADERS
+
 PAGE_POLICY: Final = (
     "default-src 'none'; style-src 'self'; img-src 'self'; frame-src 'self'; "
     "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
 )
 _HEADERS: Final = {
-    "X-Content-Type-Options": "nosniff",
+    **SECURITY_HEADERS,
     # Not "no-referrer": a form would then be sent with "Origin: null".
     "Referrer-Policy": "same-origin",
-    "Cache-Control": "no-store",
-    "Cross-Origin-Resource-Policy": "same-origin",
     "Content-Security-Policy": PAGE_POLICY,
 }
 
@@ -68,6 +69,8 @@ def _name(host: str) -> str:
 
 
 def _same_origin(request: web.Request) -> bool:
-    """Browsers name the origin of every form; a script without one is no browser."""
-    origin = request.headers.get("Origin")
-    return origin is None or origin == f"{request.scheme}://{request.host}"
+    return not is_cross_site(
+        host=request.host,
+        origin=request.headers.get("Origin"),
+        fetch_site=request.headers.get("Sec-Fetch-Site"),
+    )

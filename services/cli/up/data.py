@@ -3,13 +3,14 @@
 import fcntl
 import json
 import os
-import secrets
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any, Final
+
+from services.cli.nats_keys import BadSeed, KeyFolder, write_private
 
 _PATIENCE: Final = 30.0
 _POLL: Final = 0.05
@@ -109,17 +110,26 @@ class DataFolder:
                 )
             time.sleep(_POLL)
 
-    def nats_password(self) -> str:
-        """The password between the services and nats-server, made at the first start."""
-        path = self.path / "secrets" / "nats-password"
-        if not path.exists():
-            path.parent.mkdir(mode=0o700, exist_ok=True)
-            _write_private(path, secrets.token_urlsafe(32))
-        return path.read_text().strip()
+    def seeds(self) -> dict[str, str]:
+        """The secret key of each user at nats-server, made at the first start.
+
+        Raises:
+            DataFolderProblem: one cannot be used.
+        """
+        folder = self.path / "secrets"
+        try:
+            folder.mkdir(mode=0o700, exist_ok=True)
+            return KeyFolder(folder / "nats").seeds()
+        except BadSeed as error:
+            raise DataFolderProblem(str(error)) from None
+        except OSError as error:
+            raise DataFolderProblem(
+                f"Cannot use the keys in {folder}: {error.strerror}. Make the folder yours."
+            ) from None
 
     def write_state(self, state: dict[str, Any]) -> None:
         """Tell other commands and scripts what runs."""
-        _write_private(self.state, json.dumps(state, indent=2) + "\n")
+        write_private(self.state, json.dumps(state, indent=2) + "\n")
 
     def read_state(self) -> dict[str, Any] | None:
         """What runs on this folder, or None."""
@@ -153,13 +163,3 @@ def _lives(pid: str) -> bool:
     except PermissionError:
         return True
     return True
-
-
-def _write_private(path: Path, text: str) -> None:
-    """Write a file that only this user can read, whole or not at all."""
-    temporary = path.with_name(path.name + ".new")
-    with suppress(FileNotFoundError):
-        temporary.unlink()
-    with os.fdopen(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
-        file.write(text)
-    temporary.replace(path)

@@ -58,7 +58,7 @@ def nats_server(options: Options) -> NatsServer:
         store=options.data.jetstream.absolute(),
         port=options.ports.nats,
         http_port=options.ports.nats_http,
-        password=options.data.nats_password(),
+        seeds=options.data.seeds(),
     )
 
 
@@ -97,13 +97,12 @@ def mail_child(options: Options, say: Say) -> Child:
 def service_children(options: Options, server: NatsServer, say: Say) -> list[Child]:
     """The three services, each a process of its own, in the order in which they stop."""
     ports = options.ports
-    environment = service_environment(options, server, dict(os.environ))
     http = {"intake": ports.intake, "leads": ports.leads, "notifier": ports.notifier}
     return [
         Child(
             name=name,
             command=[sys.executable, "-m", f"services.{name}"],
-            environment=environment,
+            environment=service_environment(name, options, server, dict(os.environ)),
             log_path=options.data.logs / f"{name}.log",
             ready_url=f"http://{HOST}:{port}/readyz",
             say=say,
@@ -115,9 +114,9 @@ def service_children(options: Options, server: NatsServer, say: Say) -> list[Chi
 
 
 def service_environment(
-    options: Options, server: NatsServer, environ: dict[str, str]
+    service: str, options: Options, server: NatsServer, environ: dict[str, str]
 ) -> dict[str, str]:
-    """Settings of the services: ours where they must be, the person's where they may be."""
+    """Settings of a service: ours where they must be, the person's where they may be."""
     ports = options.ports
     # A person may send real mail from here by naming a mail server.
     defaults = {
@@ -134,8 +133,7 @@ def service_environment(
     fixed = {
         "LEADLOG_NATS_URL": server.url,
         "LEADLOG_NATS_MONITOR_URL": server.http_url,
-        "LEADLOG_NATS_USER": server.user,
-        "LEADLOG_NATS_PASSWORD": server.password,
+        "LEADLOG_NATS_NKEY_SEED": server.seeds[service],
         "LEADLOG_INTAKE_HTTP_PORT": str(ports.intake),
         "LEADLOG_INTAKE_METRICS_PORT": str(ports.intake_metrics),
         "LEADLOG_LEADS_HTTP_PORT": str(ports.leads),

@@ -6,19 +6,21 @@ import signal
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from functools import partial
 
 import nats
 from nats.js import JetStreamContext
 from rich.console import Console
 
 from libs.chassis.buckets import Bucket
+from libs.chassis.nats_login import inbox_of
 from libs.events.topology import Difference, provision
+from services.cli.nats_keys import OPERATOR
 from services.cli.nats_server import NatsServer
 from services.cli.up import plan, words
 from services.cli.up.child import Child
 from services.cli.up.plan import Options
 from services.leads.auth.accounts import create_account, list_accounts
+from services.leads.auth.permissions import Role
 
 
 @dataclass(slots=True)
@@ -73,9 +75,9 @@ class System:
         # Last, since its password is shown only once.
         async with _jetstream(server) as js:
             password = await self._first_account(js)
-        self._write_state(server)
+        self._write_state()
         for child in self.children:
-            child.restarted = partial(self._write_state, server)
+            child.restarted = self._write_state
         self.console.print(words.welcome(options, password))
 
     async def _begin(self, child: Child) -> None:
@@ -87,7 +89,9 @@ class System:
         accounts = Bucket(js, "ACCOUNTS")
         if await list_accounts(accounts):
             return None
-        _, password = await create_account(accounts, self.options.account_email, "First attorney")
+        _, password = await create_account(
+            accounts, self.options.account_email, "First attorney", role=Role.ADMIN
+        )
         return password
 
     def _report(self, differences: tuple[Difference, ...]) -> None:
@@ -97,13 +101,12 @@ class System:
                 "left as it is. `leadlog provision --apply` changes it."
             )
 
-    def _write_state(self, server: NatsServer) -> None:
+    def _write_state(self) -> None:
         self.options.data.write_state(
             {
                 "pid": os.getpid(),
                 "urls": plan.urls(self.options.ports),
                 "pids": {child.name: child.pid for child in self.children},
-                "nats_user": server.user,
                 "smtp_port": self.options.ports.smtp,
             }
         )
@@ -138,7 +141,11 @@ class System:
 
 @asynccontextmanager
 async def _jetstream(server: NatsServer) -> AsyncIterator[JetStreamContext]:
-    client = await nats.connect(server.url, user=server.user, password=server.password)
+    client = await nats.connect(
+        server.url,
+        nkeys_seed_str=server.seeds[OPERATOR],
+        inbox_prefix=inbox_of(OPERATOR),
+    )
     try:
         yield client.jetstream()
     finally:

@@ -8,7 +8,7 @@ import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Final, Protocol
+from typing import Any, Final, Protocol
 
 from email_validator import EmailNotValidError, validate_email
 from pydantic import BaseModel, ConfigDict
@@ -16,7 +16,9 @@ from pydantic import BaseModel, ConfigDict
 from libs.chassis.buckets import Entry, KeyExists, WrongRevision
 from libs.events import new_id
 from services.leads.auth import passwords
+from services.leads.auth.password_rules import check_password
 from services.leads.auth.passwords import Passwords
+from services.leads.auth.permissions import Role
 from services.leads.text import email_key
 
 ACCOUNTS: Final = "ACCOUNTS"
@@ -54,10 +56,14 @@ class Account(BaseModel):
         id: Never changes; this is what events name.
         email: As it was given.
         name: What others see in the history.
-        password_hash: argon2id.
+        password_hash: argon2id; empty until an invitation is accepted.
         active: Whether logging in is allowed.
         created_at: When the account was made (UTC).
         epoch: Sessions of an earlier epoch are over; a new password raises it.
+        role: What the account is there for. Records from before there were roles read as
+            admin, since each account could do everything then.
+        assigned_only: Whether only leads assigned to the account exist for it.
+        places: Where it has logged in lately (`services.leads.auth.throttle.place_of`).
     """
 
     model_config = ConfigDict(frozen=True, hide_input_in_errors=True)
@@ -69,6 +75,14 @@ class Account(BaseModel):
     active: bool = True
     created_at: datetime
     epoch: int = 1
+    role: Role = Role.ADMIN
+    assigned_only: bool = False
+    places: tuple[str, ...] = ()
+
+    @property
+    def invited(self) -> bool:
+        """Whether nobody has chosen a password yet."""
+        return not self.password_hash
 
     def __repr__(self) -> str:
         """Show the id only: a traceback or a log must not show a person."""
@@ -97,38 +111,58 @@ async def create_account(
     name: str,
     password: str | None = None,
     *,
+    role: Role = Role.ATTORNEY,
     hasher: Passwords | None = None,
 ) -> tuple[Account, str | None]:
     """Make an account; returns it and the password, if one had to be made up.
 
     Raises:
         BadAccount: The address or name cannot be used.
-        WeakPassword: The password is too short.
+        WeakPassword: The password does not meet the rules.
         AccountExists: There is one with this address.
         StoreUnavailable: The bucket does not answer.
     """
-    address, name = _address(email), _name(name)
+    address, name = _address(email), clean_name(name)
     generated = passwords.generate() if password is None else None
     chosen = password or generated or ""
-    passwords.check_strength(chosen)
-    key = account_key(address)
-    if await bucket.get(key) is not None:
+    check_password(chosen, (address, name))
+    if await bucket.get(account_key(address)) is not None:
         raise AccountExists("there is an account with this address already")
-    account = Account(
-        id=str(new_id()),
-        email=address,
-        name=name,
-        password_hash=await (hasher or Passwords()).hash(chosen),
-        created_at=datetime.now(UTC),
-    )
+    password_hash = await (hasher or Passwords()).hash(chosen)
+    account = _new(address, name, password_hash=password_hash, role=role)
+    await _add(bucket, account)
+    return account, generated
+
+
+async def create_invited(
+    bucket: Bucket, email: str, name: str, *, role: Role, assigned_only: bool
+) -> StoredAccount:
+    """Make an account without a password, which an invitation will give it.
+
+    Raises:
+        BadAccount: The address or name cannot be used.
+        AccountExists: There is one with this address.
+        StoreUnavailable: The bucket does not answer.
+    """
+    account = _new(_address(email), clean_name(name), role=role, assigned_only=assigned_only)
+    return await _add(bucket, account)
+
+
+def _new(email: str, name: str, **more: Any) -> Account:
+    made = {"id": str(new_id()), "password_hash": "", "created_at": datetime.now(UTC)}
+    return Account.model_validate({**made, "email": email, "name": name, **more})
+
+
+async def _add(bucket: Bucket, account: Account) -> StoredAccount:
+    key = account_key(account.email)
     # The id first: one without an account does no harm, an account without its id would.
     await bucket.create(f"id.{account.id}", key.encode())
     try:
-        await bucket.create(key, account.model_dump_json().encode())
+        revision = await bucket.create(key, account.model_dump_json().encode())
     except KeyExists:
         await bucket.delete(f"id.{account.id}")
         raise AccountExists("there is an account with this address already") from None
-    return account, generated
+    return StoredAccount(key, account, revision)
 
 
 async def set_password(
@@ -138,21 +172,22 @@ async def set_password(
 
     Raises:
         AccountUnknown: There is none with this address.
-        WeakPassword: The password is too short.
+        WeakPassword: The password does not meet the rules.
         StoreUnavailable: The bucket does not answer.
     """
     generated = passwords.generate() if password is None else None
     chosen = password or generated or ""
-    passwords.check_strength(chosen)
+    stored = await find(bucket, account_key(email))
+    if stored is None:
+        raise AccountUnknown("there is no account with this address")
+    check_password(chosen, (stored.account.email, stored.account.name))
     password_hash = await (hasher or Passwords()).hash(chosen)
-    await change(
-        bucket, account_key(email), lambda account: with_new_password(account, password_hash)
-    )
+    await change(bucket, stored.key, lambda account: with_new_password(account, password_hash))
     return generated
 
 
 async def deactivate(bucket: Bucket, email: str) -> Account:
-    """Refuse this account from now on; a token already out ends within its ten minutes.
+    """Refuse this account from now on; its sessions end within seconds.
 
     Raises:
         AccountUnknown: There is none with this address.
@@ -174,6 +209,21 @@ async def activate(bucket: Bucket, email: str) -> Account:
     """
     return await change(
         bucket, account_key(email), lambda account: account.model_copy(update={"active": True})
+    )
+
+
+async def set_role(
+    bucket: Bucket, email: str, role: Role, *, assigned_only: bool | None = None
+) -> Account:
+    """Change what an account may do; None leaves `assigned_only` as it is.
+
+    Raises:
+        AccountUnknown: There is none with this address.
+        StoreUnavailable: The bucket does not answer.
+    """
+    update = {"role": role} | ({} if assigned_only is None else {"assigned_only": assigned_only})
+    return await change(
+        bucket, account_key(email), lambda account: account.model_copy(update=update)
     )
 
 
@@ -226,11 +276,16 @@ def with_new_password(account: Account, password_hash: str) -> Account:
 def _address(email: str) -> str:
     try:
         return validate_email(email, check_deliverability=False).normalized
-    except EmailNotValidError as error:
-        raise BadAccount(f"not an email address: {error}") from None
+    except EmailNotValidError:  # its words repeat parts of what was typed
+        raise BadAccount("not an email address; one looks like name@example.com") from None
 
 
-def _name(name: str) -> str:
+def clean_name(name: str) -> str:
+    """Return the name as it is kept.
+
+    Raises:
+        BadAccount: It cannot be used.
+    """
     cleaned = " ".join(name.split())
     if not cleaned or len(cleaned) > MAX_NAME or not cleaned.isprintable():
         raise BadAccount(f"a name is printable text of 1 to {MAX_NAME} characters")

@@ -1,4 +1,4 @@
-"""Names of accounts by id, kept for a minute so that a list of leads costs no look-ups."""
+"""Names of accounts and API keys, kept for a minute so that a list of leads costs no look-ups."""
 
 import asyncio
 import re
@@ -10,24 +10,34 @@ import structlog
 
 from libs.chassis.errors import StoreUnavailable
 from services.leads.auth.accounts import Bucket, find_by_id
+from services.leads.auth.api_keys import find as find_key
 
 _KEPT_SECONDS: Final = 60.0
 _LOOK_UP_SECONDS: Final = 1.0
 _REMEMBERED: Final = 10_000
-_ID: Final = re.compile(r"[0-9A-Za-z-]{1,64}")
+_ID: Final = re.compile(r"(?:api-key:)?[0-9A-Za-z-]{1,64}")
+_API_KEY: Final = "api-key:"
 
 log = structlog.get_logger(__name__)
 
 
 class AccountDirectory:
-    """Looks up account names.
+    """Looks up names, of accounts by their id and of API keys by `api-key:<id>`.
 
     Args:
         bucket: ACCOUNTS.
         clock: Seconds that only go forward.
+        api_keys: API_KEYS; without it keys have no names.
     """
 
-    def __init__(self, bucket: Bucket, clock: Callable[[], float] = monotonic) -> None:
+    def __init__(
+        self,
+        bucket: Bucket,
+        clock: Callable[[], float] = monotonic,
+        *,
+        api_keys: Bucket | None = None,
+    ) -> None:
+        self._api_keys = api_keys
         self._bucket = bucket
         self._clock = clock
         self._names: dict[str, tuple[str | None, float]] = {}
@@ -46,9 +56,17 @@ class AccountDirectory:
     async def _look_up(self, account_id: str, now: float) -> None:
         try:
             async with asyncio.timeout(_LOOK_UP_SECONDS):
-                found = await find_by_id(self._bucket, account_id)
+                name = await self._name(account_id)
         except (StoreUnavailable, TimeoutError):  # a list without names is better than no list
             log.warning("account names cannot be looked up now", account_id=account_id)
             return
-        name = found.account.name if found else None
         self._names[account_id] = (name, now + _KEPT_SECONDS)
+
+    async def _name(self, known_as: str) -> str | None:
+        if not known_as.startswith(_API_KEY):
+            stored = await find_by_id(self._bucket, known_as)
+            return stored.account.name if stored else None
+        if self._api_keys is None:
+            return None
+        key = await find_key(self._api_keys, known_as.removeprefix(_API_KEY))
+        return key.name if key else None

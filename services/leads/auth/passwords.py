@@ -8,11 +8,11 @@ from typing import Final, ParamSpec, TypeVar
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
 
+from services.leads.auth.password_rules import normalised
+
 P = ParamSpec("P")
 T = TypeVar("T")
 
-MIN_LENGTH: Final = 12
-MAX_LENGTH: Final = 1024
 _AT_ONCE: Final = 2
 _WAITING: Final = 64
 """One hash takes 64 MiB and tens of milliseconds of a core: no more than so many together."""
@@ -22,27 +22,9 @@ class TooBusy(Exception):
     """So many passwords wait to be checked that one more would only make it worse."""
 
 
-class WeakPassword(ValueError):
-    """The password does not meet the rules."""
-
-
 def generate() -> str:
     """Return a new random password (144 bits)."""
     return secrets.token_urlsafe(18)
-
-
-def check_strength(password: str) -> None:
-    """Refuse a password that is too short or absurdly long.
-
-    NIST SP 800-63B asks for length and against rules on the kinds of characters.
-
-    Raises:
-        WeakPassword: It is.
-    """
-    if len(password) < MIN_LENGTH:
-        raise WeakPassword(f"a password needs at least {MIN_LENGTH} characters")
-    if len(password) > MAX_LENGTH:
-        raise WeakPassword(f"a password has at most {MAX_LENGTH} characters")
 
 
 class Passwords:
@@ -64,7 +46,7 @@ class Passwords:
         Raises:
             TooBusy: Too many wait already.
         """
-        return await self._work(self._hasher.hash, password)
+        return await self._work(self._hasher.hash, normalised(password))
 
     async def verify(self, password_hash: str | None, password: str) -> bool:
         """Tell whether the password fits.
@@ -76,7 +58,7 @@ class Passwords:
             TooBusy: Too many wait already.
         """
         known = self._decoy if password_hash is None else password_hash
-        fits = await self._work(self._fits, known, password)
+        fits = await self._work(self._fits, known, normalised(password))
         return fits and password_hash is not None
 
     def is_outdated(self, password_hash: str) -> bool:

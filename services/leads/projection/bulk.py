@@ -14,7 +14,15 @@ from typing import Final, Self
 from sqlalchemy import insert
 from sqlalchemy.schema import CreateIndex, CreateTable
 
-from services.leads.projection.database import INSERT, MARK_REACHED_OUT, META_ID, Meta, written
+from services.leads.projection.database import (
+    ASSIGN,
+    INSERT,
+    MARK_REACHED_OUT,
+    META_ID,
+    Meta,
+    written,
+)
+from services.leads.projection.erasing import erase_rows, scrub
 from services.leads.projection.rows import Changes, Row
 from services.leads.projection.schema import INDEXES, metadata, projection_meta
 from services.leads.projection.search import (
@@ -53,6 +61,8 @@ class BulkWriter:
         self._meta = meta
         self._waiting: list[Row] = []
         self._contacts: list[Row] = []
+        self._assigned: list[Row] = []
+        self._erased: list[str] = []
         self._connection = sqlite3.connect(path, isolation_level=None)
         for pragma in _PRAGMAS:
             self._connection.execute(pragma)
@@ -79,12 +89,15 @@ class BulkWriter:
         """Take a batch in; batches come in the order of the log, each once."""
         self._waiting += changes.submitted
         self._contacts += changes.reached_out
-        if len(self._waiting) + len(self._contacts) >= _ROWS_AT_ONCE:
+        self._assigned += changes.assigned
+        self._erased += changes.erased
+        if len(self._waiting) + len(self._contacts) + len(self._assigned) >= _ROWS_AT_ONCE:
             self._write()
 
     def finish(self, position: int, on_step: OnStep = lambda *_: None) -> None:
         """Make the indexes and bring everything to the disk."""
         self._write()
+        erased = erase_rows(self._connection, self._erased)
         steps = len(INDEXES) + 2
         for done, index in enumerate(INDEXES):
             on_step(done, steps)
@@ -94,6 +107,8 @@ class BulkWriter:
             self._connection.execute(statement)
         on_step(steps - 1, steps)
         self._insert_meta(position)
+        if erased:
+            scrub(self._connection)
         self._connection.close()
         with self._path.open("rb+") as file:
             os.fsync(file.fileno())
@@ -104,8 +119,9 @@ class BulkWriter:
         self._connection.executemany(INSERT, self._waiting)
         self._connection.executemany(INSERT_SEARCH, search_rows(self._waiting))
         self._connection.executemany(MARK_REACHED_OUT, self._contacts)
+        self._connection.executemany(ASSIGN, self._assigned)
         self._connection.execute("COMMIT")
-        self._waiting, self._contacts = [], []
+        self._waiting, self._contacts, self._assigned = [], [], []
 
     def _insert_meta(self, position: int) -> None:
         values = {

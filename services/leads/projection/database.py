@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, bindparam, event, insert, literal_column, select, update
+from sqlalchemy import ColumnElement, bindparam, event, func, insert, literal_column, select, update
 from sqlalchemy.dialects import sqlite
 from sqlalchemy.dialects.sqlite import insert as upsert
 from sqlalchemy.exc import DatabaseError
@@ -29,7 +29,9 @@ META_ID: Final = 1
 logging.getLogger("aiosqlite").setLevel(logging.WARNING)
 
 _NAMED: Final = sqlite.dialect(paramstyle="named")
-_LATER: Final = frozenset({"reached_out_at", "reached_out_by", "channel", "note"})
+_LATER: Final = frozenset(
+    {"reached_out_at", "reached_out_by", "channel", "note", "assigned_to", "assigned_position"}
+)
 _PENDING: Final[ColumnElement[str]] = literal_column(f"'{Status.PENDING.value}'")
 
 
@@ -57,6 +59,15 @@ MARK_REACHED_OUT: Final = written(
         channel=bindparam("channel"),
         note=bindparam("note"),
     )
+)
+ASSIGN: Final = written(
+    update(leads)
+    .where(
+        leads.c.id == bindparam("lead_id"),
+        # The last one stands, also when an older one is taken in again.
+        func.coalesce(leads.c.assigned_position, literal_column("0")) < bindparam("at_position"),
+    )
+    .values(assigned_to=bindparam("assignee"), assigned_position=bindparam("at_position"))
 )
 
 

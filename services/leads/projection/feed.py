@@ -3,12 +3,10 @@
 import asyncio
 import gc
 import multiprocessing
-import ssl
 from collections.abc import AsyncIterator, Iterator
 from contextlib import aclosing, asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
-from pathlib import Path
 from typing import Final
 
 import nats.errors
@@ -16,6 +14,7 @@ from nats.js import JetStreamContext
 
 from libs.chassis.errors import StoreUnavailable
 from libs.chassis.nats_client import QuickClient
+from libs.chassis.nats_login import login
 from libs.events.jetstream import JetStreamEventStore
 from services.leads.projection.rows import PARTS, Changes, changes_of
 from services.leads.settings import LeadsSettings
@@ -50,12 +49,8 @@ async def connected(settings: LeadsSettings) -> AsyncIterator[JetStreamContext]:
     """
     client = QuickClient()
     await client.connect(
-        servers=settings.nats_url,
-        user=settings.nats_user,
-        password=settings.nats_password.get_secret_value() if settings.nats_password else None,
+        **login(settings, "operator"),
         name="leadlog-rebuild",
-        inbox_prefix="_INBOX_leads",
-        tls=_tls(settings.nats_tls_ca),
         connect_timeout=_TIMEOUT,  # type: ignore[arg-type]  # it takes a float
         reconnect_time_wait=_RECONNECT_WAIT,  # type: ignore[arg-type]  # as above
         max_reconnect_attempts=_RECONNECTS,
@@ -125,7 +120,3 @@ async def _read(settings: LeadsSettings, connection: Connection) -> None:
 
 async def _told_otherwise(_error: Exception) -> None:
     """What matters is raised."""
-
-
-def _tls(ca: Path | None) -> ssl.SSLContext | None:
-    return None if ca is None else ssl.create_default_context(cafile=str(ca))

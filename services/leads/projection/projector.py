@@ -118,6 +118,7 @@ class Projector:
                 self._progress.projected(len(batch.events))
                 if batch.caught_up:
                     self._progress.lag(0)
+                    await writer.scrub()
                 yield batch
                 if loop.time() >= check_at:
                     check_at = loop.time() + self._check_seconds

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
-from libs.events import LeadReachedOut, LeadSubmitted, Part, RecordedEvent
+from libs.events import LeadAssigned, LeadErased, LeadReachedOut, LeadSubmitted, Part, RecordedEvent
 from services.leads.lead import Status
 from services.leads.text import email_key, fold
 
@@ -32,16 +32,19 @@ def from_micros(micros: int) -> datetime:
 class Changes:
     """What a batch of events does to the table.
 
-    Submissions are applied before reached-outs. That is the log's order for each lead, since a
-    lead can only be reached out to after it was submitted.
+    Submissions are applied first. That is the log's order for each lead, since nothing can be
+    done with a lead before it was submitted; and what is done touches columns of its own. Leads are
+    erased last: nothing is done with them afterwards.
     """
 
     submitted: list[Row] = field(default_factory=list)
     reached_out: list[Row] = field(default_factory=list)
+    assigned: list[Row] = field(default_factory=list)
+    erased: list[str] = field(default_factory=list)
 
     def __bool__(self) -> bool:
         """Whether the batch does anything."""
-        return bool(self.submitted or self.reached_out)
+        return bool(self.submitted or self.reached_out or self.assigned or self.erased)
 
 
 def changes_of(events: Iterable[RecordedEvent]) -> Changes:
@@ -53,6 +56,10 @@ def changes_of(events: Iterable[RecordedEvent]) -> Changes:
                 changes.submitted.append(_submitted(recorded, event))
             case LeadReachedOut() as event:
                 changes.reached_out.append(_reached_out(recorded, event))
+            case LeadAssigned() as event:
+                changes.assigned.append(_assigned(recorded, event))
+            case LeadErased():
+                changes.erased.append(str(recorded.lead_id))
             case _:
                 pass
     return changes
@@ -88,4 +95,12 @@ def _reached_out(recorded: RecordedEvent, event: LeadReachedOut) -> Row:
         "by": recorded.actor,
         "channel": event.channel.value if event.channel else None,
         "note": event.note,
+    }
+
+
+def _assigned(recorded: RecordedEvent, event: LeadAssigned) -> Row:
+    return {
+        "lead_id": str(recorded.lead_id),
+        "assignee": event.assignee,
+        "at_position": recorded.position,
     }

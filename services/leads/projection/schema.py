@@ -43,6 +43,8 @@ leads = Table(
     Column("reached_out_by", Text, comment="the actor, for example account:<id>"),
     Column("channel", String(16)),
     Column("note", Text),
+    Column("assigned_to", String(36), comment="the account's id; null: nobody's"),
+    Column("assigned_position", Integer, comment="of the last assignment in the log"),
     Column("email_key", Text, nullable=False, comment="NFC, without case"),
     Column("last_name_key", Text, nullable=False, comment="without case and accents"),
     Column("search_text", Text, nullable=False, comment="names and email, folded"),
@@ -62,8 +64,30 @@ INDEXES: Final = (
         "leads_by_status_and_email",
         *(leads.c.status, leads.c.email_key, leads.c.position, leads.c.submitted_at),
     ),
+    # The status stands in them for the same reason as the time does: it costs next to nothing to
+    # pass over other statuses there, and one index for each order is enough. The one that begins
+    # with the status finds those few of many that still stand there.
+    Index(
+        "leads_by_assignee_and_time",
+        *(leads.c.assigned_to, leads.c.submitted_at, leads.c.position, leads.c.status),
+    ),
+    Index(
+        "leads_by_assignee_and_status",
+        *(leads.c.assigned_to, leads.c.status, leads.c.submitted_at, leads.c.position),
+    ),
+    Index(
+        "leads_by_assignee_and_last_name",
+        *(leads.c.assigned_to, leads.c.last_name_key, leads.c.position),
+        *(leads.c.submitted_at, leads.c.status),
+    ),
+    Index(
+        "leads_by_assignee_and_email",
+        *(leads.c.assigned_to, leads.c.email_key, leads.c.position),
+        *(leads.c.submitted_at, leads.c.status),
+    ),
 )
-"""One for each order, alone and within a status; made once the table has been filled."""
+"""One for each order, alone, within a status and within an assignee's; made once the table has
+been filled."""
 
 projection_meta = Table(
     "projection_meta",

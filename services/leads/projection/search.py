@@ -23,6 +23,14 @@ CREATE_SEARCH: Final = (
 DROP_SEARCH: Final = f"DROP TABLE IF EXISTS {SEARCH_TABLE}"
 INSERT_SEARCH: Final = f"INSERT INTO {SEARCH_TABLE} (rowid, pieces) VALUES (:position, :pieces)"  # noqa: S608 - a constant
 
+DELETE_SEARCH: Final = (
+    f"INSERT INTO {SEARCH_TABLE} ({SEARCH_TABLE}, rowid, pieces)"  # noqa: S608 - a constant
+    " VALUES ('delete', :position, :pieces)"
+)
+"""An index without content has to be told what to forget."""
+MERGE_SEARCH: Final = f"INSERT INTO {SEARCH_TABLE} ({SEARCH_TABLE}) VALUES ('optimize')"  # noqa: S608 - a constant
+"""Until then what was deleted stands in it, beside a mark that it was."""
+
 
 def _setting(name: str, value: int) -> str:
     return f"INSERT INTO {SEARCH_TABLE} ({SEARCH_TABLE}, rank) VALUES ('{name}', {value})"  # noqa: S608 - constants
@@ -35,7 +43,7 @@ BULK_SETTINGS: Final = (
 )
 """Statements for filling the index from nothing: collect in memory, merge nothing yet."""
 BULK_DONE: Final = (
-    f"INSERT INTO {SEARCH_TABLE} ({SEARCH_TABLE}) VALUES ('optimize')",  # noqa: S608 - a constant
+    MERGE_SEARCH,
     _setting("hashsize", 1024 * 1024),
     _setting("automerge", 4),
     _setting("crisismerge", 16),

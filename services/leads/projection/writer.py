@@ -15,12 +15,14 @@ from typing import Final, TypeVar
 from sqlalchemy import bindparam, select, update
 
 from services.leads.projection.database import (
+    ASSIGN,
     INSERT,
     MARK_REACHED_OUT,
     META_ID,
     PRAGMAS,
     written,
 )
+from services.leads.projection.erasing import Scrubber, erase_rows
 from services.leads.projection.rows import Changes
 from services.leads.projection.schema import projection_meta
 from services.leads.projection.search import INSERT_SEARCH, search_rows
@@ -47,6 +49,7 @@ class Writer:
         self._thread = thread
         (self._written,) = connection.execute(_POSITION).fetchone()
         self._position = self._written
+        self._scrubber = Scrubber(connection)
 
     async def apply(self, changes: Changes, position: int) -> None:
         """Write a batch and its position, both or neither; taking a batch twice changes nothing.
@@ -59,6 +62,14 @@ class Writer:
         if changes or position - self._written > _PASSED_OVER:
             await _run(self._thread, lambda: self._write(changes, position))
         self._position = max(self._position, position)
+
+    async def scrub(self) -> None:
+        """Overwrite what rows that were erased have left in the file; it is tried again later.
+
+        Reading goes on meanwhile, writing waits.
+        """
+        if self._scrubber.needed:
+            await _run(self._thread, self._scrubber.scrub)
 
     def close(self) -> None:
         """Write the position if it is not, and close the file; to be called in the thread."""
@@ -76,6 +87,10 @@ class Writer:
                 transaction.executemany(INSERT_SEARCH, search_rows(submitted))
             if changes.reached_out:
                 transaction.executemany(MARK_REACHED_OUT, changes.reached_out)
+            if changes.assigned:
+                transaction.executemany(ASSIGN, changes.assigned)
+            if erase_rows(transaction, changes.erased):
+                self._scrubber.need()
             if position > self._written:
                 transaction.execute(_MOVE, {"meta": META_ID, "to": position})
         self._written = max(self._written, position)

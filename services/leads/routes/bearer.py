@@ -1,44 +1,91 @@
-"""Who is asking: every address but a named few needs a valid bearer token (RFC 6750)."""
+"""The one place that decides who may call what (RFC 6750): deny by default."""
 
+from collections.abc import Iterable
 from typing import Final
 
-from aiohttp import web
-from aiohttp.typedefs import Handler
+from aiohttp import hdrs, web
+from aiohttp.typedefs import Handler, Middleware
 
+from libs.chassis.operations import Operation
 from libs.chassis.problems import Problem
+from services.leads.audit import note
+from services.leads.auth.key_text import PREFIX
+from services.leads.auth.parts import Auth
+from services.leads.auth.permissions import Permission, permissions_by_route
+from services.leads.auth.principal import Principal
 from services.leads.auth.tokens import BadToken
-from services.leads.keys import AUTH, IDENTITY
+from services.leads.keys import AUTH, PRINCIPAL, now
+from services.leads.routes.join_page import JOIN_PATHS
 
-PUBLIC: Final = frozenset(
-    {
-        "/healthz",
-        "/readyz",
-        "/openapi.json",
-        "/docs",
-        "/docs/style.css",
-        "/.well-known/jwks.json",
-        "/auth/token",
-    }
-)
+UNLISTED: Final = JOIN_PATHS | {
+    "/healthz",
+    "/readyz",
+    "/openapi.json",
+    "/docs",
+    "/docs/style.css",
+}
+"""Open addresses that no API document lists: what the chassis adds, and pages for people."""
 
 
-@web.middleware
-async def require_bearer(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Let the request pass with its identity, or answer 401."""
-    resource = request.match_info.route.resource
-    if resource is None or resource.canonical in PUBLIC:  # no resource: aiohttp's 404 or 405
+def require_permission(operations: Iterable[Operation]) -> Middleware:
+    """Return the middleware that lets a request pass with its principal, or answers 401 or 403.
+
+    Raises:
+        TableIncomplete: The table of permissions does not fit the operations.
+    """
+    operations = list(operations)
+    needed_by = permissions_by_route(operations)
+    open_routes = {(one.method, one.path) for one in operations if not one.security}
+
+    @web.middleware
+    async def guard(request: web.Request, handler: Handler) -> web.StreamResponse:
+        resource = request.match_info.route.resource
+        if resource is None or resource.canonical in UNLISTED:  # no resource: a 404 or 405
+            return await handler(request)
+        method = hdrs.METH_GET if request.method == hdrs.METH_HEAD else request.method
+        route = (method, resource.canonical)
+        if route in open_routes:
+            return await handler(request)
+        principal = await _principal(request)
+        needed = needed_by.get(route)
+        request[PRINCIPAL] = principal
+        if needed is None or not principal.may(needed):
+            await note(request, "access.refused", outcome="refused", needed=str(needed))
+            raise _forbidden(needed)
         return await handler(request)
-    scheme, _, token = request.headers.get("Authorization", "").partition(" ")
+
+    return guard
+
+
+async def _principal(request: web.Request) -> Principal:
+    scheme, _, token = request.headers.get(hdrs.AUTHORIZATION, "").partition(" ")
     if scheme.lower() != "bearer" or not token.strip():
         raise _unauthorized("Send an access token: Authorization: Bearer <token>.")
+    auth, token = request.app[AUTH], token.strip()
     try:
-        request[IDENTITY] = await request.app[AUTH].tokens.verify(token.strip())
+        if token.startswith(PREFIX):
+            return await _of_api_key(auth, token)
+        return await _of_access_token(auth, token)
     except BadToken as error:
         raise _unauthorized(
             f"The access token cannot be used: {error}.",
             f', error="invalid_token", error_description="{error}"',
         ) from None
-    return await handler(request)
+
+
+async def _of_access_token(auth: Auth, token: str) -> Principal:
+    identity = await auth.tokens.verify(token)
+    principal = await auth.live.principal(identity, now())
+    if principal is None:
+        raise BadToken("its session is over")
+    return principal
+
+
+async def _of_api_key(auth: Auth, text: str) -> Principal:
+    principal = await auth.live_keys.principal(text, now())
+    if principal is None:
+        raise BadToken("it is no API key that is valid now")
+    return principal
 
 
 def _unauthorized(detail: str, attributes: str = "") -> Problem:
@@ -49,4 +96,14 @@ def _unauthorized(detail: str, attributes: str = "") -> Problem:
         401,
         detail,
         headers={"WWW-Authenticate": challenge},
+    )
+
+
+def _forbidden(needed: Permission | None) -> Problem:
+    what = f"It needs the permission {needed}. " if needed else ""
+    return Problem(
+        "forbidden",
+        "This account may not do that",
+        403,
+        f"{what}Ask an administrator, if you should have it.",
     )

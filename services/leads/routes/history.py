@@ -3,13 +3,15 @@
 from aiohttp import web
 
 from libs.chassis.api import path_uuid
-from services.leads.keys import DIRECTORY, STORE
-from services.leads.lead import LeadUnknown
+from services.leads.audit import note
+from services.leads.keys import DIRECTORY, PRINCIPAL, STORE
+from services.leads.lead import LeadIsErased, LeadUnknown, state_of
 from services.leads.models import History
 from services.leads.routes.api import POSITION_PARAMETER, api
 from services.leads.routes.positions import wait_for_position
 from services.leads.routes.responses import model_response
-from services.leads.views import account_id_of, history_entry
+from services.leads.views import history_entry, named_in
+from services.leads.visibility import may_see
 
 
 @api.operation(
@@ -18,7 +20,7 @@ from services.leads.views import account_id_of, history_entry
     summary="Show what happened to a lead",
     description="Every fact, oldest first: who did what, when. Mails are facts too.",
     responses={200: History},
-    problems=(422, 503),
+    problems=(410, 422, 503),
     security=True,
     tags=["leads"],
     parameters=[POSITION_PARAMETER],
@@ -28,10 +30,13 @@ async def show_history(request: web.Request) -> web.Response:
     lead_id = path_uuid(request, "id")
     await wait_for_position(request)
     history = await request.app[STORE].load(lead_id)
-    if not history.found:
+    state = state_of(history.events)
+    if not history.found or not may_see(request[PRINCIPAL], state.assigned_to):
         raise LeadUnknown
-    actors = (account_id_of(event.actor) for event in history.events)
-    names = await request.app[DIRECTORY].names(actors)
+    if state.erased:
+        raise LeadIsErased
+    await note(request, "lead.history-read", target=f"lead:{lead_id}")
+    names = await request.app[DIRECTORY].names(named_in(history.events))
     return model_response(
         History(items=[history_entry(event, names.get) for event in history.events])
     )

@@ -7,12 +7,15 @@ from pydantic import BaseModel, Field
 
 from libs.chassis.api import parse_json
 from libs.chassis.problems import Problem
+from services.leads.audit import note
 from services.leads.auth import login
 from services.leads.auth.login import Refused, SlowDown
-from services.leads.auth.passwords import MAX_LENGTH, MIN_LENGTH
-from services.leads.keys import AUTH, IDENTITY
+from services.leads.auth.password_rules import MAX_LENGTH, MIN_LENGTH
+from services.leads.keys import AUTH, PRINCIPAL
 from services.leads.models import Strict
 from services.leads.routes.api import api
+from services.leads.routes.client import client_info
+from services.leads.routes.notices import tell_owner
 from services.leads.routes.responses import model_response
 
 
@@ -43,7 +46,12 @@ _TOO_MANY: Final = 429
 )
 async def log_out(request: web.Request) -> web.Response:
     """End the session that the access token came from."""
-    await request.app[AUTH].sessions.end(request[IDENTITY].session_id)
+    session_id = request[PRINCIPAL].session_id
+    if session_id is not None:
+        auth = request.app[AUTH]
+        await auth.sessions.end(session_id)
+        auth.live.forget(session_id)
+        await note(request, "session.ended", target=f"session:{session_id.rpartition('.')[2]}")
     return web.Response(status=204)
 
 
@@ -51,7 +59,7 @@ async def log_out(request: web.Request) -> web.Response:
     "POST",
     "/auth/password",
     summary="Change one's own password",
-    description="Ends every other login of the account.",
+    description="Ends every other login of the account, and tells its owner by mail.",
     body=PasswordChange,
     responses={204: None},
     problems=(_TOO_MANY, 503),
@@ -61,11 +69,18 @@ async def log_out(request: web.Request) -> web.Response:
 async def set_own_password(request: web.Request) -> web.Response:
     """Change the password."""
     change = await parse_json(request, PasswordChange)
+    who = request[PRINCIPAL]
+    own = f"account:{who.account_id}"
     try:
-        await login.change_password(
-            request.app[AUTH], request[IDENTITY], change.current_password, change.new_password
+        account = await login.change_password(
+            request.app[AUTH],
+            who,
+            change.current_password,
+            change.new_password,
+            client_info(request).address,
         )
     except Refused:
+        await note(request, "account.password-changed", target=own, outcome="refused")
         raise Problem(
             "wrong-password",
             "The current password is another one",
@@ -80,6 +95,8 @@ async def set_own_password(request: web.Request) -> web.Response:
             f"Try again in {slow.seconds} s.",
             headers={"Retry-After": str(slow.seconds)},
         ) from None
+    await note(request, "account.password-changed", target=own)
+    await tell_owner(request, account, "password-changed")
     return web.Response(status=204)
 
 

@@ -1,19 +1,25 @@
 """`POST /auth/token`: the OAuth 2.0 token endpoint (RFC 6749, sections 4.3, 5 and 6)."""
 
 from collections.abc import Mapping
+from http import HTTPStatus
 from typing import Any, Final, Literal
 
 from aiohttp import web
 from pydantic import BaseModel, ConfigDict, Field
 
+from libs.audit import Outcome
 from libs.chassis.api import parse_form
 from libs.chassis.problems import Problem
-from services.leads.auth import login
+from services.leads.audit import note
+from services.leads.auth import accounts, login
 from services.leads.auth.login import Refused, SlowDown, Tokens
+from services.leads.auth.mfa.second_step import SecondStepNeeded
 from services.leads.auth.parts import Auth
-from services.leads.auth.passwords import MAX_LENGTH
+from services.leads.auth.password_rules import MAX_LENGTH
 from services.leads.keys import AUTH, now
 from services.leads.routes.api import api
+from services.leads.routes.client import client_info
+from services.leads.routes.mfa_models import MfaRequired
 
 _NO_STORE: Final = {"Cache-Control": "no-store", "Pragma": "no-cache"}
 _TOO_MANY: Final = 429
@@ -66,7 +72,7 @@ class _Bad(Exception):
         " `grant_type=refresh_token` and `refresh_token`."
     ),
     form=TokenRequest,
-    responses={200: TokenAnswer, 400: TokenError, _TOO_MANY: TokenError},
+    responses={200: TokenAnswer, 400: TokenError | MfaRequired, _TOO_MANY: TokenError},
     tags=["login"],
 )
 async def give_token(request: web.Request) -> web.Response:
@@ -76,6 +82,14 @@ async def give_token(request: web.Request) -> web.Response:
         tokens = await _tokens(request, auth)
     except _Bad as bad:
         return _json(bad.answer, bad.status, bad.headers)
+    except SecondStepNeeded as needed:
+        required = MfaRequired(mfa_token=needed.token, methods=list(needed.methods))
+        return _json(required, HTTPStatus.BAD_REQUEST)
+    return token_response(auth, tokens)
+
+
+def token_response(auth: Auth, tokens: Tokens) -> web.Response:
+    """Return tokens as RFC 6749 has them."""
     lifetime = int(auth.tokens.lifetime.total_seconds())
     return _json(
         TokenAnswer(access_token=tokens.access, expires_in=lifetime, refresh_token=tokens.refresh)
@@ -91,7 +105,7 @@ async def _tokens(request: web.Request, auth: Auth) -> Tokens:
     try:
         match form:
             case TokenRequest(grant_type="password", username=str(user), password=str(password)):
-                return await login.log_in(auth, user, password, now())
+                return await _log_in(request, auth, user, password)
             case TokenRequest(grant_type="refresh_token", refresh_token=str(token)):
                 return await login.renew(auth, token, now())
             case TokenRequest(grant_type="password"):
@@ -109,6 +123,24 @@ async def _tokens(request: web.Request, auth: Auth) -> Tokens:
             _TOO_MANY,
             {"Retry-After": str(slow.seconds)},
         ) from None
+
+
+async def _log_in(request: web.Request, auth: Auth, user: str, password: str) -> Tokens:
+    try:
+        tokens = await login.log_in(auth, user, password, now(), client_info(request))
+    except (Refused, SecondStepNeeded) as error:
+        # The account, if there is one; never the address that was typed.
+        known = await accounts.find(auth.accounts, accounts.account_key(user))
+        target = f"account:{known.account.id}" if known else None
+        refused = isinstance(error, Refused)
+        outcome: Outcome = "refused" if refused else "ok"
+        await note(
+            request, "sign-in.password", target=target, outcome=outcome, second_step=not refused
+        )
+        raise
+    own = f"account:{(await auth.tokens.verify(tokens.access)).account_id}"
+    await note(request, "sign-in.password", actor=own, target=own)
+    return tokens
 
 
 def _json(

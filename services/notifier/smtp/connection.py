@@ -13,6 +13,7 @@ from aiosmtplib import SMTP, SMTPException, SMTPResponseException
 
 from services.notifier.composing import Letter
 from services.notifier.smtp.answers import Refused, Stage, judge
+from services.notifier.smtp.commands import data, mail, rcpt
 
 TlsMode = Literal["starttls", "implicit", "none"]
 _GOODBYE_SECONDS = 2.0
@@ -110,11 +111,11 @@ class Connection:
         stage, options = Stage.SENDER, self._options(letter)
         encoding = "utf-8" if letter.smtputf8 else "ascii"
         try:
-            await self._client.mail(letter.sender, options=options, encoding=encoding)
+            await mail(self._client, letter.sender.encode(encoding), options)
             stage = Stage.RECIPIENT
-            await self._client.rcpt(letter.recipient, encoding=encoding)
+            await rcpt(self._client, letter.recipient.encode(encoding))
             stage = Stage.DATA
-            response = await self._client.data(letter.data)
+            response = await data(self._client, letter.data)
         except SMTPResponseException as error:
             if stage is not Stage.DATA and error.code == _UNAVAILABLE and self._sent:
                 raise Stale from error
@@ -132,7 +133,7 @@ class Connection:
         self._sent += 1
         return f"{response.code} {response.message}"
 
-    def _options(self, letter: Letter) -> list[str]:
+    def _options(self, letter: Letter) -> list[bytes]:
         if not letter.smtputf8:
             return []
         if not self._client.supports_extension("smtputf8"):
@@ -141,7 +142,7 @@ class Connection:
                 None,
                 "the mail server cannot send to an address with such characters (no SMTPUTF8)",
             )
-        return ["SMTPUTF8", "BODY=8BITMIME"]
+        return [b"SMTPUTF8", b"BODY=8BITMIME"]
 
     async def _reset(self) -> None:
         """Forget the mail that was refused, so that the next can be sent."""

@@ -141,9 +141,10 @@ class SmtpPool:
         # Said once for each change, not once for each mail that waits.
         if str(fault or "") != str(self.fault or "") or (fault is None and not self.connected):
             self._say(fault)
+        if fault is not None or self.fault is not None or not self.connected:
+            self._on_state(fault)
         self.connected = fault is None
         self.fault = fault
-        self._on_state(fault)
 
     def _say(self, fault: DeliveryError | None) -> None:
         server = f"{self._server.host}:{self._server.port}"

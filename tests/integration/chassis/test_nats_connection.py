@@ -161,7 +161,8 @@ async def test_a_wrong_password_is_a_line_that_says_what_to_do_and_the_service_s
 
     (line,) = [line for line in lines if line["event"] == "nats: login refused"]
     assert (
-        "refused user 'leads'; check LEADLOG_NATS_USER and LEADLOG_NATS_PASSWORD" in line["advice"]
+        "refused user 'leads'; check LEADLOG_NATS_NKEY_SEED, or LEADLOG_NATS_USER"
+        in (line["advice"])
     )
     assert "wrong-one" not in str(lines)
 

@@ -8,20 +8,20 @@ import aiohttp
 import pytest
 
 from tests.integration.chassis.processes import Service, until
-from tests.support.nats import NatsServer, configuration, free_port, provisioned
+from tests.support.nats import NatsServer, free_port, provisioned, with_test_user
 
 
 @pytest.mark.parametrize("sync", ["always", "2m"])
 async def test_the_servers_sync_decides(sync: str, tmp_path: Path) -> None:
-    config = tmp_path / "nats.conf"
-    shipped = configuration().read_text()
+    config = with_test_user(tmp_path / "nats-conf")
+    common = config.with_name("server.conf")
+    shipped = common.read_text()
     assert shipped.count("sync_interval: always") == 1
-    config.write_text(shipped.replace("sync_interval: always", f"sync_interval: {sync}"))
+    common.write_text(shipped.replace("sync_interval: always", f"sync_interval: {sync}"))
     server = NatsServer(
         store=tmp_path / "js",
         port=free_port(),
         http_port=free_port(),
-        password="p",
         config=config,
     )
     await server.start()
@@ -32,8 +32,7 @@ async def test_the_servers_sync_decides(sync: str, tmp_path: Path) -> None:
                 environment="production",
                 nats_url=server.url,
                 nats_monitor_url=server.http_url,
-                nats_user=server.user,
-                nats_password=server.password,
+                nats_nkey_seed=server.seeds["intake"],
                 log_format="json",
             )
             async with asyncio.timeout(40):

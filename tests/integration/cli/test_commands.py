@@ -12,8 +12,10 @@ import pytest
 from nats.js import JetStreamContext
 
 from libs.chassis.buckets import Bucket
+from services.cli.nats_keys import new_seed
 from services.leads.auth.accounts import account_key, find
 from services.leads.auth.passwords import Passwords
+from services.leads.auth.permissions import Role
 from tests.support.nats import NatsServer, provisioned, start_nats_server
 
 Outcome = tuple[int, str]
@@ -37,8 +39,7 @@ async def leadlog(*arguments: str | Path, **environment: str) -> Outcome:
 def reach(server: NatsServer) -> dict[str, str]:
     return {
         "LEADLOG_NATS_URL": server.url,
-        "LEADLOG_NATS_USER": server.user,
-        "LEADLOG_NATS_PASSWORD": server.password,
+        "LEADLOG_NATS_NKEY_SEED": server.seeds["operator"],
     }
 
 
@@ -56,6 +57,7 @@ async def test_accounts_are_made_shown_and_changed(
 
     code, said = await leadlog("account", "create", email, "--name", "Lena Weber", **server)
     assert code == 0
+    assert "its role is admin" in said
     first = re.findall(r"Password \(shown only now\): (\S+)", said)[0]
     assert await password_fits(js, email, first)
 
@@ -69,10 +71,13 @@ async def test_accounts_are_made_shown_and_changed(
     assert await password_fits(js, email, second)
     assert not await password_fits(js, email, first)
 
+    code, said = await leadlog("account", "role", email, "viewer", "--assigned-only", **server)
+    assert (code, said) == (0, "The account's role is viewer, assigned leads only.\n")
     assert (await leadlog("account", "deactivate", email, **server))[0] == 0
     stored = await find(Bucket(js, "ACCOUNTS"), account_key(email))
     assert stored is not None
     assert not stored.account.active
+    assert (stored.account.role, stored.account.assigned_only) == (Role.VIEWER, True)
     assert (await leadlog("account", "activate", email, **server))[0] == 0
 
 
@@ -87,7 +92,10 @@ async def test_what_cannot_be_done_is_said_in_words(
     code, said = await leadlog("account", "create", "nonsense", **server)
     assert code == 1
     assert "not an email address" in said
-    await leadlog("account", "create", "a@firm.example", **server)
+    for email in ("first@firm.example", "a@firm.example"):
+        code, said = await leadlog("account", "create", email, **server)
+        assert code == 0
+    assert "its role is attorney" in said, "only the first account is an admin by default"
     code, said = await leadlog("account", "create", "a@firm.example", **server)
     assert (code, said) == (1, "leadlog: there is an account with this address already\n")
 
@@ -95,11 +103,12 @@ async def test_what_cannot_be_done_is_said_in_words(
 async def test_a_server_that_is_away_or_refuses_is_named_with_a_way_out(
     nats_server: NatsServer,
 ) -> None:
-    refused = reach(nats_server) | {"LEADLOG_NATS_PASSWORD": "wrong"}
+    wrong = new_seed()
+    refused = reach(nats_server) | {"LEADLOG_NATS_NKEY_SEED": wrong}
     code, said = await leadlog("provision", **refused)
     assert code == 1
-    assert "refused the user name or the password" in said
-    assert "wrong" not in said
+    assert "NATS refused the key" in said
+    assert wrong not in said
 
     await nats_server.kill()
     for command in ("provision", "rebuild", "verify"):

@@ -1,28 +1,28 @@
-"""nats-server reads environment values as configuration: any password and path must pass."""
+"""nats-server reads environment values as configuration: any path and name must pass."""
 
 from pathlib import Path
 
 import pytest
 
-from services.cli.nats_server import NatsServer
-from tests.support.nats import connect, free_port
+from tests.support.nats import NatsServer, connect, free_port, with_test_user
 
 
-@pytest.mark.parametrize(
-    "password", ["-starts-with-a-dash", "0-80", "5k", "true", "12345678", 'q"uo\\te', "$x", "#a b"]
-)
-async def test_every_password_and_a_path_with_a_space_pass(password: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize("name", ["-dash", "0-80", "5k", "true", 'q"uo\\te', "$x", "#a b"])
+async def test_every_path_and_every_name_pass(name: str, tmp_path: Path) -> None:
+    store = tmp_path / name / "js"
     server = NatsServer(
-        store=tmp_path / "with space" / "js",
+        store=store,
         port=free_port(),
         http_port=free_port(),
-        password=password,
+        name=name.replace(" ", "-"),
+        config=with_test_user(tmp_path / "nats-conf"),
     )
     await server.start()
     try:
         client = await connect(server)
         await client.jetstream().account_info()
+        assert client.connected_server_version
         await client.close()
-        assert (tmp_path / "with space" / "js" / "jetstream").exists()
+        assert (store / "jetstream").exists()
     finally:
         await server.kill()

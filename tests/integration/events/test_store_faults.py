@@ -292,6 +292,48 @@ async def test_a_slow_handler_keeps_its_message(
     assert attempts == [1]
 
 
+async def test_a_stopped_worker_gives_back_at_once_what_it_had_not_begun(
+    store: JetStreamEventStore,
+) -> None:
+    for _ in range(6):
+        await store.append(new_id(), Part.SUBMISSION, [new()], expected=0)
+    begun: list[int] = []
+    four, finish = asyncio.Event(), asyncio.Event()
+
+    async def slow(event: RecordedEvent, _attempt: int) -> None:
+        begun.append(event.position)
+        if len(begun) == 4:
+            four.set()
+        await finish.wait()
+
+    # An ack_wait that no test waits for: what comes to the next worker was given back.
+    options = ConsumeOptions(concurrency=4, ack_wait_seconds=600, drain_seconds=20)
+    first = asyncio.create_task(store.consume("worker", {Part.SUBMISSION}, slow, options=options))
+    await four.wait()
+
+    async def all_delivered() -> bool:
+        info = await store._js.consumer_info("LEADS", "worker")
+        return bool(info.num_pending == 0)
+
+    await until(all_delivered)
+    assert len(begun) == 4
+    first.cancel()
+    rest: list[int] = []
+
+    async def quick(event: RecordedEvent, _attempt: int) -> None:
+        rest.append(event.position)
+
+    second = asyncio.create_task(store.consume("worker", {Part.SUBMISSION}, quick, options=options))
+    await until(lambda: len(rest) == 2)
+    finish.set()
+    for task in (first, second):
+        task.cancel()
+        with suppress(asyncio.CancelledError):
+            await task
+    assert len(begun) == 4
+    assert sorted(begun + rest) == [1, 2, 3, 4, 5, 6]
+
+
 async def test_a_consumer_survives_a_killed_server(
     store: JetStreamEventStore, nats_server: NatsServer, running: list[asyncio.Task[None]]
 ) -> None:

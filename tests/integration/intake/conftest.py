@@ -59,8 +59,7 @@ async def start(
         async def begin(**unchecked: Any) -> Replica:
             settings = IntakeSettings(
                 nats_url=[nats_server.url],
-                nats_user=nats_server.user,
-                nats_password=SecretStr(nats_server.password),
+                nats_nkey_seed=SecretStr(nats_server.seeds["intake"]),
                 metrics_port=0,
             )
             app = build_app(settings.model_copy(update=unchecked))

@@ -20,8 +20,7 @@ async def service(nats_server: NatsServer, js: JetStreamContext) -> AsyncIterato
     service = await Service.start(
         "services.intake",
         nats_url=nats_server.url,
-        nats_user=nats_server.user,
-        nats_password=nats_server.password,
+        nats_nkey_seed=nats_server.seeds["intake"],
         log_format="json",
     )
     await service.ready()

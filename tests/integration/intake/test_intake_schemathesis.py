@@ -23,8 +23,7 @@ async def test_the_service_does_what_its_document_says(
     service = await Service.start(
         "services.intake",
         nats_url=nats_server.url,
-        nats_user=nats_server.user,
-        nats_password=nats_server.password,
+        nats_nkey_seed=nats_server.seeds["intake"],
         log_format="json",
     )
     async with asyncio.timeout(100):

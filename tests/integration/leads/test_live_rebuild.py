@@ -73,7 +73,7 @@ async def test_the_service_serves_on_and_then_from_the_new_file(world: World) ->
 
     writing = asyncio.create_task(write_on())
     try:
-        await rebuild(settings)
+        await rebuild(world.as_operator(settings))
     finally:
         await traffic.stop()
         await writing
@@ -91,7 +91,7 @@ async def test_the_service_serves_on_and_then_from_the_new_file(world: World) ->
     }
     live = dump(settings.database)
     await world.stack.aclose()
-    await rebuild(settings)
+    await rebuild(world.as_operator(settings))
     assert dump(settings.database) == live
 
 
@@ -99,7 +99,7 @@ async def test_a_command_is_seen_at_once_after_the_switch(world: World) -> None:
     lena = await world.attorney(await world.replica("a"))
     lead = await world.submit()
     await world.level(lena)
-    await rebuild(world.settings("a"))
+    await rebuild(world.as_operator(world.settings("a")))
     answer = await lena.post(f"/leads/{lead}/reached-out")
     position = {"Leadlog-Position": answer.headers["Leadlog-Position"]}
 
@@ -135,7 +135,7 @@ async def test_a_file_that_does_not_fit_is_refused_and_the_old_one_serves_on(
     lena = await world.attorney(await world.replica("a"))
     await world.submit("Ada")
     await world.level(lena)
-    await rebuild(world.settings("b"))
+    await rebuild(world.as_operator(world.settings("b")))
     fresh = world.settings("b").database
     make_unfit(fresh)
     with pytest.raises(SwitchRefused, match=reason):
@@ -147,7 +147,7 @@ async def test_a_file_that_does_not_fit_is_refused_and_the_old_one_serves_on(
 
 async def test_an_offer_that_was_left_behind_is_taken_at_the_next_start(world: World) -> None:
     await some_leads(world, 3)
-    await rebuild(world.settings("a"))
+    await rebuild(world.as_operator(world.settings("a")))
     database = world.settings("a").database
     database.replace(f"{database}.next")
     lena = await world.attorney(await world.replica("a"))
@@ -165,7 +165,7 @@ async def test_one_rebuild_at_a_time(world: World) -> None:
         locked(Path(f"{settings.database}.rebuild")),
         pytest.raises(DatabaseInUse, match="Another `leadlog rebuild`"),
     ):
-        await rebuild(settings)
+        await rebuild(world.as_operator(settings))
 
 
 async def test_a_log_that_goes_away_leaves_the_old_file_as_it_was(
@@ -173,11 +173,11 @@ async def test_a_log_that_goes_away_leaves_the_old_file_as_it_was(
 ) -> None:
     await some_leads(world, 3)
     settings = world.settings("a")
-    await rebuild(settings)
+    await rebuild(world.as_operator(settings))
     before = dump(settings.database)
     monkeypatch.setattr(feed, "_feed", _fail)
     with pytest.raises(StoreUnavailable, match="TimeoutError"):
-        await rebuild(settings)
+        await rebuild(world.as_operator(settings))
 
     assert dump(settings.database) == before
     assert {path.name for path in settings.database.parent.iterdir()} == {
@@ -193,7 +193,9 @@ def _fail(_settings: Any, connection: Any) -> None:
 async def test_progress_is_told_as_the_log_is_read(world: World) -> None:
     await some_leads(world, 6)
     heard: list[tuple[str, int, int]] = []
-    position = await rebuild(world.settings("a"), lambda *progress: heard.append(progress))
+    position = await rebuild(
+        world.as_operator(world.settings("a")), lambda *progress: heard.append(progress)
+    )
 
     read = [done for what, done, _ in heard if what == READING]
     assert read == sorted(read)

@@ -13,6 +13,7 @@ from uuid import UUID, uuid4
 from aiohttp import ClientResponse
 from aiohttp.test_utils import TestClient, TestServer
 from nats.js import JetStreamContext
+from pydantic import SecretStr
 
 from libs.chassis.buckets import Bucket
 from libs.events import Event, LeadSubmitted, NewEvent, Part, ResumeRef, new_id
@@ -20,6 +21,7 @@ from libs.events.jetstream import JetStreamEventStore
 from libs.resumes import JetStreamResumeStore
 from services.leads.app import build_app
 from services.leads.auth.accounts import create_account
+from services.leads.auth.permissions import Role
 from services.leads.settings import LeadsSettings
 from tests.support.nats import NatsServer
 
@@ -45,6 +47,12 @@ class Attorney:
     async def post(self, path: str, headers: dict[str, str] | None = None, **kw: Any) -> Any:
         return await self.client.post(path, headers=self._headers(headers), **kw)
 
+    async def put(self, path: str, headers: dict[str, str] | None = None, **kw: Any) -> Any:
+        return await self.client.put(path, headers=self._headers(headers), **kw)
+
+    async def delete(self, path: str, headers: dict[str, str] | None = None, **kw: Any) -> Any:
+        return await self.client.delete(path, headers=self._headers(headers), **kw)
+
     def at(self, client: Client) -> "Attorney":
         return Attorney(client, self.access, self.refresh, self.account_id)
 
@@ -68,13 +76,17 @@ class World:
     def settings(self, name: str, **more: Any) -> LeadsSettings:
         values: dict[str, Any] = {
             "nats_url": [self.server.url],
-            "nats_user": self.server.user,
-            "nats_password": self.server.password,
+            "nats_nkey_seed": self.server.seeds["leads"],
             "database": self.folder / name / "leads.sqlite",
             "metrics_port": 0,
             "http_port": 0,
         }
         return LeadsSettings(**{**values, **more})
+
+    def as_operator(self, settings: LeadsSettings) -> LeadsSettings:
+        """The same replica's settings, as a command of the operator has them."""
+        seed = SecretStr(self.server.seeds["operator"])
+        return settings.model_copy(update={"nats_nkey_seed": seed})
 
     async def replica(self, name: str = "", **more: Any) -> Client:
         """Start a replica and wait until it is ready; it stops with the test."""
@@ -90,10 +102,15 @@ class World:
             yield client
 
     async def attorney(
-        self, client: Client, email: str = "lena@firm.example", name: str = "Lena Weber"
+        self,
+        client: Client,
+        email: str = "lena@firm.example",
+        name: str = "Lena Weber",
+        *,
+        role: Role = Role.ATTORNEY,
     ) -> Attorney:
         """Make an account and log in."""
-        account, _ = await create_account(self.accounts, email, name, PASSWORD)
+        account, _ = await create_account(self.accounts, email, name, PASSWORD, role=role)
         answer = await log_in(client, email, PASSWORD)
         assert answer.status == 200, await answer.text()
         tokens = await answer.json()

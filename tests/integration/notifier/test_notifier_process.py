@@ -29,8 +29,7 @@ def environment(nats: NatsServer, smtp: SmtpServer, folder: Path) -> dict[str, s
     return {
         "environment": "production",
         "nats_url": nats.url,
-        "nats_user": nats.user,
-        "nats_password": nats.password,
+        "nats_nkey_seed": nats.seeds["notifier"],
         "smtp_host": "localhost",
         "smtp_port": str(smtp.port),
         "smtp_username": USERNAME,

@@ -48,8 +48,7 @@ def settings_for(
     values: dict[str, Any] = {
         "environment": "production",
         "nats_url": [nats.url],
-        "nats_user": nats.user,
-        "nats_password": nats.password,
+        "nats_nkey_seed": nats.seeds["notifier"],
         "http_port": free_port(),
         "metrics_port": 0,
         "smtp_host": "localhost",

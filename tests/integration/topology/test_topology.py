@@ -1,8 +1,11 @@
+import hashlib
 from dataclasses import replace
 
 from nats.js import JetStreamContext
 
+from libs.events import new_id
 from libs.events.topology import declared, missing, provision
+from libs.resumes import JetStreamResumeStore
 
 
 async def test_everything_is_created_once(js: JetStreamContext) -> None:
@@ -44,6 +47,7 @@ async def test_buckets_and_resumes_are_what_nats_own_client_takes_them_for(
     bucket = await js.key_value("SETTINGS")
     await bucket.put("a", b"1")
     assert (await bucket.get("a")).value == b"1"
+    sha256 = hashlib.sha256(b"bytes").hexdigest()
+    name = await JetStreamResumeStore(js).put(new_id(), [b"bytes"], size=5, sha256=sha256)
     objects = await js.object_store("RESUMES")
-    await objects.put("x", b"bytes")
-    assert (await objects.get("x")).data == b"bytes"
+    assert (await objects.get(name)).data == b"bytes"

@@ -78,7 +78,7 @@ def test_the_problems_that_follow_from_an_operation_are_listed(document: dict[st
 
     assert list(paths["/things"]["get"]["responses"]) == ["200", "422", "503"]
     assert list(paths["/things/{id}"]["post"]["responses"]) == [
-        *("201", "400", "401", "403", "404", "413", "415", "422", "503")
+        *("201", "400", "401", "403", "404", "408", "413", "415", "422", "503")
     ]
     for status, response in paths["/things/{id}"]["post"]["responses"].items():
         if status != "201":

@@ -9,9 +9,9 @@ from aiohttp.test_utils import TestClient
 from pytest_aiohttp.plugin import AiohttpClient
 from structlog.testing import capture_logs
 
+from libs.chassis.headers import DEFAULT_CSP
 from libs.chassis.logs import configure_logging
 from libs.chassis.metrics import METRICS
-from libs.chassis.web import DEFAULT_CSP
 from tests.unit.chassis.sample import make_app
 
 MARKED = "Zebedee Marked"

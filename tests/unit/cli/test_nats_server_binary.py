@@ -52,7 +52,7 @@ def test_a_path_that_leads_nowhere_is_named(
         find_binary()
 
 
-@pytest.mark.parametrize("name", ["leadlog.conf", "cluster.conf"])
+@pytest.mark.parametrize("name", ["server.conf"])
 def test_what_is_shipped_acknowledges_only_what_is_on_disk(name: str) -> None:
     lines = [line.strip() for line in configuration(name).read_text().splitlines()]
     assert "sync_interval: always" in lines

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from services.cli.nats_keys import USERS
 from services.cli.up.data import DataFolder, DataFolderProblem
 
 
@@ -28,20 +29,30 @@ def ended_process() -> int:
 
 
 def test_only_its_user_can_look_inside(folder: DataFolder) -> None:
-    folder.nats_password()
+    folder.seeds()
     folder.write_state({"pid": os.getpid()})
     assert mode(folder.path) == 0o700
     assert mode(folder.path / "secrets") == 0o700
-    assert mode(folder.path / "secrets" / "nats-password") == 0o600
+    for user in USERS:
+        assert mode(folder.path / "secrets" / "nats" / f"{user}.seed") == 0o600
     assert mode(folder.state) == 0o600
 
 
-def test_the_password_is_random_and_stays(folder: DataFolder, tmp_path: Path) -> None:
+def test_keys_are_random_and_stay(folder: DataFolder, tmp_path: Path) -> None:
     other = DataFolder(tmp_path / "other")
     other.prepare()
-    assert len(folder.nats_password()) >= 32
-    assert folder.nats_password() == DataFolder(folder.path).nats_password()
-    assert folder.nats_password() != other.nats_password()
+    made = folder.seeds()
+    assert set(made) == set(USERS)
+    assert made == DataFolder(folder.path).seeds()
+    assert not set(made.values()) & set(other.seeds().values())
+
+
+def test_a_key_that_is_none_is_named_without_being_shown(folder: DataFolder) -> None:
+    folder.seeds()
+    (folder.path / "secrets" / "nats" / "leads.seed").write_text("SUBROKEN")
+    with pytest.raises(DataFolderProblem, match=r"leads\.seed.*new one made") as raised:
+        folder.seeds()
+    assert "SUBROKEN" not in str(raised.value)
 
 
 def test_a_folder_that_cannot_be_made_is_named_with_a_way_out(tmp_path: Path) -> None:

@@ -10,11 +10,11 @@ from services.cli.up.plan import Options
 from services.cli.up.ports import Ports
 
 OPTIONS = Options(DataFolder(Path("d")), replace(Ports(), smtp=2525), "me@firm.example", False)
-SERVER = NatsServer(store=Path("d"), port=4222, http_port=8222, password="p")
+SERVER = NatsServer(store=Path("d"), port=4222, http_port=8222)
 
 
 def environment(**given: str) -> dict[str, str]:
-    return plan.service_environment(OPTIONS, SERVER, given)
+    return plan.service_environment("notifier", OPTIONS, SERVER, given)
 
 
 def test_mail_goes_to_the_catcher_unless_a_person_names_a_mail_server() -> None:
@@ -39,14 +39,22 @@ def test_what_would_lead_to_another_nats_or_port_does_not() -> None:
     made = environment(
         LEADLOG_NATS_URL="nats://elsewhere",
         LEADLOG_INTAKE_NATS_URL="nats://elsewhere",
-        LEADLOG_NATS_PASSWORD_FILE="/secret",
+        LEADLOG_NATS_PASSWORD="theirs",
+        LEADLOG_NATS_NKEY_SEED_FILE="/secret",
         LEADLOG_LEADS_HTTP_PORT="1",
         LEADLOG_LEADS_HTTP_PORT_FILE="/port",
     )
     assert made["LEADLOG_NATS_URL"] == SERVER.url
-    assert made["LEADLOG_NATS_PASSWORD"] == "p"
+    assert "LEADLOG_NATS_PASSWORD" not in made
     assert made["LEADLOG_LEADS_HTTP_PORT"] == "8081"
     assert not any(name.endswith("_FILE") or name == "LEADLOG_INTAKE_NATS_URL" for name in made)
+
+
+def test_each_service_gets_its_own_key_and_no_other() -> None:
+    children = plan.service_children(OPTIONS, SERVER, print)
+    for child in children:
+        held = [user for user, seed in SERVER.seeds.items() if seed in child.environment.values()]
+        assert held == [child.name]
 
 
 def test_each_part_holds_the_data_folder_and_stops_before_what_it_needs() -> None:

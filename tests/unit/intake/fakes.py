@@ -4,8 +4,9 @@ from collections.abc import Iterable, Sequence
 from uuid import UUID
 
 from libs.chassis.buckets import Entry, KeyExists, WrongRevision
-from libs.events import Appended, NewEvent, Part, StoreUnavailable
+from libs.events import Appended, Conflict, NewEvent, Part, StoreUnavailable
 from libs.events.memory import MemoryEventStore
+from libs.events.submissions import Submitted
 from libs.resumes import MemoryResumeStore
 
 
@@ -36,7 +37,7 @@ class MemoryClaims:
 
 
 class FaultyEventStore(MemoryEventStore):
-    """Raises what it is told to, before or after the write."""
+    """Raises what it is told to, before or after the write; takes submissions."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -53,6 +54,19 @@ class FaultyEventStore(MemoryEventStore):
             raise self.after
         return appended
 
+    async def submit(self, lead_id: UUID, event: NewEvent) -> Submitted:
+        try:
+            appended = await self.append(lead_id, Part.SUBMISSION, [event], expected=0)
+        except Conflict:
+            position = await self.position_of(lead_id)
+            if position is None:
+                raise
+            return Submitted(position, before=True)
+        return Submitted(appended.position, before=appended.duplicate)
+
+    async def position_of(self, lead_id: UUID) -> int | None:
+        return (await self.load(lead_id)).last(Part.SUBMISSION) or None
+
 
 class TrackedResumes(MemoryResumeStore):
     """Knows which objects are there."""
@@ -60,7 +74,6 @@ class TrackedResumes(MemoryResumeStore):
     def __init__(self) -> None:
         super().__init__()
         self.there: set[str] = set()
-        self.delete_fails = False
         self.put_fails = False
 
     async def put(self, lead_id: UUID, chunks: Iterable[bytes], *, size: int, sha256: str) -> str:
@@ -71,7 +84,5 @@ class TrackedResumes(MemoryResumeStore):
         return name
 
     async def delete(self, object_name: str) -> None:
-        if self.delete_fails:
-            raise StoreUnavailable
         await super().delete(object_name)
         self.there.discard(object_name)

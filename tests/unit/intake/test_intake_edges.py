@@ -42,13 +42,13 @@ async def test_an_allowed_origin_may_read_the_answer(site: Site) -> None:
         "*",
     ],
 )
-async def test_another_origin_may_not_read_it_and_the_lead_still_arrives(
-    site: Site, origin: str
-) -> None:
+async def test_another_origin_may_neither_send_nor_read(site: Site, origin: str) -> None:
     answer = await site.submit(Origin=origin)
-    assert answer.status == 202
+    assert answer.status == 403
+    assert (await answer.json())["type"] == "urn:leadlog:problem:cross-site"
     assert "Access-Control-Allow-Origin" not in answer.headers
     assert "Origin" in answer.headers["Vary"]
+    assert await site.is_untouched()
 
 
 async def test_a_browser_may_ask_first(site: Site) -> None:
@@ -67,9 +67,18 @@ async def test_a_browser_may_ask_first(site: Site) -> None:
     assert "Access-Control-Allow-Origin" not in stranger.headers
 
 
-async def test_a_form_on_another_site_works_as_a_plain_form(site: Site) -> None:
-    answer = await site.submit(browser=True, Origin="https://partner.example.org")
+async def test_a_form_on_an_allowed_site_works_as_a_plain_form(site: Site) -> None:
+    answer = await site.submit(browser=True, Origin=FIRM, Sec_Fetch_Site="cross-site")
     assert answer.status == 303
+
+
+async def test_a_form_on_another_site_leads_to_our_own_empty_one(site: Site) -> None:
+    answer = await site.submit(browser=True, Origin="https://partner.example.org")
+    page = await answer.text()
+    assert answer.status == 403
+    assert "Please fill in the form here" in page
+    assert "choose your file again" not in page
+    assert await site.is_untouched()
 
 
 async def test_pages_say_nothing_about_origins(site: Site) -> None:
@@ -141,7 +150,7 @@ async def test_the_description_names_every_field_and_answer(site: Site) -> None:
     assert set(schema["properties"]) == {*TEXT_FIELDS, "resume", "idempotency_key"}
     assert set(schema["required"]) == {"first_name", "last_name", "email", "resume"}
     assert {each["type"] for each in schema["properties"].values()} == {"string"}
-    expected = {"202", "303", "400", "408", "409", "413", "415", "422", "503"}
+    expected = {"202", "303", "400", "408", "413", "415", "422", "503"}
     assert expected <= set(operation["responses"])
 
 

@@ -7,6 +7,7 @@ from uuid import UUID, uuid4
 from libs.events import (
     Channel,
     Event,
+    LeadAssigned,
     LeadReachedOut,
     LeadSubmitted,
     NewEvent,
@@ -32,6 +33,10 @@ def reached_out(channel: Channel | None = None, note: str | None = None) -> Lead
     return LeadReachedOut(channel=channel, note=note)
 
 
+def assigned(assignee: str | None = "a1") -> LeadAssigned:
+    return LeadAssigned(assignee=assignee)
+
+
 def new(event: Event, *, actor: str = "account:a1", at: datetime = START) -> NewEvent:
     return NewEvent(event=event, id=uuid4(), time=at, source="/leadlog/test", actor=actor)
 
@@ -50,4 +55,4 @@ class Log:
         return record(new(event, actor=actor, at=at), lead_id or new_id(), self.position)
 
 
-__all__ = ["START", "Log", "new", "reached_out", "submitted"]
+__all__ = ["START", "Log", "assigned", "new", "reached_out", "submitted"]

@@ -35,5 +35,17 @@ class MemoryBucket:
     async def delete(self, key: str) -> None:
         self.entries.pop(key, None)
 
+    async def erase(self, key: str) -> None:
+        self.entries.pop(key, None)
+
+    async def matching(self, pattern: str) -> dict[str, Entry]:
+        parts = pattern.split(".")
+        return {
+            key: entry
+            for key, entry in self.entries.items()
+            if len(found := key.split(".")) == len(parts)
+            and all(want in {"*", have} for want, have in zip(parts, found, strict=True))
+        }
+
     async def keys(self) -> list[str]:
         return list(self.entries)

@@ -9,8 +9,20 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from libs.events import Channel, Event, NewEvent, NotificationFailed, NotificationSent, event_id
+from libs.events import (
+    Channel,
+    Event,
+    LeadErased,
+    NewEvent,
+    NotificationFailed,
+    NotificationSent,
+    event_id,
+)
 from services.leads.lead import (
+    Assign,
+    AssignedOtherwise,
+    Command,
+    LeadIsErased,
     LeadState,
     LeadUnknown,
     MarkReachedOut,
@@ -19,14 +31,14 @@ from services.leads.lead import (
     evolve,
     state_of,
 )
-from tests.unit.leads.builders import START, new, reached_out, submitted
+from tests.unit.leads.builders import START, assigned, new, reached_out, submitted
 
 MARK = MarkReachedOut(
-    command_id=uuid4(), account_id="a1", at=START, channel=Channel.PHONE, note="Call back Monday"
+    command_id=uuid4(), actor="account:a1", at=START, channel=Channel.PHONE, note="Call back Monday"
 )
 
 
-def when(given_facts: Sequence[NewEvent], command: MarkReachedOut) -> list[NewEvent]:
+def when(given_facts: Sequence[NewEvent], command: Command) -> list[NewEvent]:
     return decide(state_of(given_facts), command)
 
 
@@ -70,6 +82,45 @@ def test_the_first_to_reach_out_stays_on_record() -> None:
     assert state_of(facts).reached_out_by == "account:a1"
 
 
+def assign(assignee: str | None, *instead_of: str | None) -> Assign:
+    return Assign(uuid4(), "account:boss", START, assignee, frozenset(instead_of))
+
+
+def test_a_lead_is_given_and_taken_away() -> None:
+    facts = [new(submitted())]
+    for assignee in ("a1", "b2", None):
+        command = assign(assignee)
+        followed = when(facts, command)
+        assert [(fact.event, fact.actor, fact.id) for fact in followed] == [
+            (assigned(assignee), "account:boss", event_id(command.command_id, 0))
+        ]
+        facts += followed
+        assert state_of(facts).assigned_to == assignee
+        assert when(facts, assign(assignee)) == []
+        assert when(facts, assign(assignee, "somebody else")) == []
+
+
+def test_a_lead_that_is_somebody_elses_by_now_is_left_alone() -> None:
+    facts = [new(submitted()), new(assigned("a1"))]
+    for instead_of in (["b2"], [None], ["b2", None]):
+        with pytest.raises(AssignedOtherwise):
+            when(facts, assign("c3", *instead_of))
+    assert when(facts, assign("c3", "a1", None)) != []
+
+
+def test_only_a_lead_that_is_there_can_be_assigned() -> None:
+    with pytest.raises(LeadUnknown):
+        when([], assign("a1"))
+
+
+def test_whose_it_is_and_how_it_stands_are_apart() -> None:
+    facts = [new(submitted()), new(assigned("a1")), new(reached_out(note="spoke"))]
+    swapped = [facts[0], facts[2], facts[1]]
+
+    assert state_of(facts) == state_of(swapped)
+    assert (state_of(facts).assigned_to, state_of(facts).note) == ("a1", "spoke")
+
+
 any_event: st.SearchStrategy[Event] = st.one_of(
     st.just(submitted()),
     st.builds(
@@ -77,6 +128,7 @@ any_event: st.SearchStrategy[Event] = st.one_of(
         channel=st.none() | st.sampled_from(Channel),
         note=st.none() | st.text(max_size=20),
     ),
+    st.builds(assigned, st.none() | st.sampled_from(["a1", "b2"])),
     st.just(
         NotificationSent(
             template="t", recipient_role="prospect", recipient="p@example.org", message_id="m"
@@ -133,3 +185,13 @@ def test_a_command_is_satisfied_by_its_own_facts(
 
     assert when([*known, *followed], command) == []
     assert state_of([*known, *followed]).status is Status.REACHED_OUT
+
+
+def test_of_an_erased_lead_nothing_is_known_and_nothing_can_be_done() -> None:
+    stone = new(LeadErased(reason="request", erased=()))
+    facts = [new(submitted()), new(assigned()), stone, new(submitted()), new(reached_out())]
+    assert state_of(facts) == LeadState(erased=True)
+    assign = Assign(command_id=uuid4(), actor="account:a1", at=START, assignee="a2")
+    for command in (MARK, assign):
+        with pytest.raises(LeadIsErased):
+            when([stone], command)

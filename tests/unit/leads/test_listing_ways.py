@@ -24,7 +24,7 @@ from services.leads.projection.search import expression_of, pieces_of
 from services.leads.projection.writer import open_writer
 from services.leads.queries import Bounds
 from services.leads.text import email_key, fold
-from tests.unit.leads.builders import START, Log, reached_out, submitted
+from tests.unit.leads.builders import START, Log, assigned, reached_out, submitted
 
 FIRST = [
     "Åsa",
@@ -53,6 +53,7 @@ LAST = [
     "Müller AND NOT",
     "*",
 ]
+OWNERS = ["0190b1a2-0000-7000-8000-00000000000a", "0190b1a2-0000-7000-8000-00000000000b"]
 MAILS = ["example.org", "example.net", "b.example"]
 WAYS = [
     Bounds(),
@@ -125,7 +126,8 @@ class World:
 def fits(row: dict[str, Any], query: LeadQuery) -> bool:
     at = row["submitted_at"]
     return (
-        (query.status is None or row["status"] == query.status.value)
+        (query.assigned_to is None or (row["assigned_to"] or "none") == query.assigned_to)
+        and (query.status is None or row["status"] == query.status.value)
         and (query.email is None or row["email_key"] == email_key(query.email))
         and (query.submitted_from is None or at >= to_micros(query.submitted_from))
         and (query.submitted_to is None or at <= to_micros(query.submitted_to))
@@ -144,6 +146,10 @@ def some_events(random: Random, count: int) -> Sequence[RecordedEvent]:
         events.append(event)
         if random.random() < 0.3:
             events.append(log.recorded(reached_out(), event.lead_id))
+        events += [
+            log.recorded(assigned(random.choice([*OWNERS, None])), event.lead_id)
+            for _ in range(random.choice([0, 0, 1, 2]))
+        ]
     return events
 
 
@@ -157,13 +163,18 @@ async def world(tmp_path: Path, events: Sequence[RecordedEvent]) -> AsyncIterato
     engine = open_engine(tmp_path / "leads.sqlite")
     changes = changes_of(events)
     done = {row["lead_id"] for row in changes.reached_out}
+    owners = {row["lead_id"]: row["assignee"] for row in changes.assigned}
     async with engine.connect() as connection:
         await database.recreate(connection, Meta("f", 0, "now"))
         async with open_writer(tmp_path / "leads.sqlite") as writer:
             await writer.apply(changes, events[-1].position)
         await database.complete(connection)
     rows = [
-        {**row, "status": "REACHED_OUT" if row["id"] in done else "PENDING"}
+        {
+            **row,
+            "status": "REACHED_OUT" if row["id"] in done else "PENDING",
+            "assigned_to": owners.get(row["id"]),
+        }
         for row in changes.submitted
     ]
     yield World(engine, rows)
@@ -188,6 +199,7 @@ async def test_filters_words_and_orders_go_together(
         day = START + timedelta(days=random.randrange(8))
         asked = {
             "status": random.choice([None, "PENDING", "REACHED_OUT"]),
+            "assigned_to": random.choice([None, None, "none", *OWNERS]),
             "email": random.choice([None, None, None, "A1@example.org"]),
             "submitted_from": random.choice([None, day]),
             "submitted_to": random.choice([None, None, day + timedelta(days=2)]),
@@ -229,6 +241,37 @@ async def test_a_walk_goes_along_the_index_of_its_order(
             plan = await plan_of(world.engine, walk)
             assert re.search(rf"leads USING (COVERING )?INDEX {index}( |$)", plan), plan
             assert "ORDER BY" not in plan
+
+
+@pytest.mark.parametrize("sort", list(Sort))
+@pytest.mark.parametrize("status", [None, "PENDING"])
+@pytest.mark.parametrize("asked", FILTERS, ids=str)
+@pytest.mark.parametrize("owner", ["none", OWNERS[0]])
+async def test_a_walk_among_an_assignees_leads_reads_no_other_lead(
+    world: World, sort: Sort, status: str | None, asked: dict[str, Any], owner: str
+) -> None:
+    query = LeadQuery(sort=sort, status=status, assigned_to=owner, limit=1, **asked)
+    _, cursor = await queries.page(world.engine, query.model_copy(update={"q": None}))
+    index = f"leads_by_assignee_and_{INDEX[sort.value.removeprefix('-')]}"
+    first, later = query, query.model_copy(update={"q": None, "cursor": cursor})
+    for page in (first, later):
+        listing = Listing(page)
+        walks = [listing.walk(), listing.walk_among_candidates(), listing.place_after(1)]
+        for walk in walks if listing.words else walks[:1]:
+            plan = await plan_of(world.engine, walk)
+            assert re.search(rf"leads USING (COVERING )?INDEX {index} \(assigned_to=", plan), plan
+            assert "ORDER BY" not in plan
+
+
+@pytest.mark.parametrize("status", [None, "PENDING"])
+async def test_an_assignees_leads_are_counted_in_an_index(world: World, status: str | None) -> None:
+    listing = Listing(LeadQuery(sort=Sort.EMAIL, status=status, assigned_to=OWNERS[0]))
+    counted = listing.by_assignee(10)
+
+    assert counted is not None
+    plan = await plan_of(world.engine, counted)
+    both = r"assigned_to=\? AND status=\?" if status else r"assigned_to=\?"
+    assert re.search(rf"COVERING INDEX leads_by_assignee_and_\w+ \({both}\)", plan), plan
 
 
 @pytest.mark.parametrize("sort", list(Sort))

@@ -10,16 +10,20 @@ from argon2 import PasswordHasher
 
 from services.leads.auth import accounts, login
 from services.leads.auth.accounts import Account
+from services.leads.auth.live import LiveSessions
+from services.leads.auth.live_keys import LiveKeys
 from services.leads.auth.login import Refused, SlowDown
 from services.leads.auth.parts import Auth
 from services.leads.auth.passwords import Passwords
-from services.leads.auth.sessions import SessionOver, Sessions
+from services.leads.auth.sessions import GRACE, ClientInfo, SessionOver, Sessions
 from services.leads.auth.signing_keys import KeyRing, MissingKey
-from services.leads.auth.throttle import LONGEST_PAUSE, Throttle
+from services.leads.auth.throttle import UNKNOWN_PAUSE, Lane, Throttle
 from services.leads.auth.tokens import AccessTokens, BadToken, Identity
 from tests.unit.leads.memory_bucket import MemoryBucket
+from tests.unit.mfa.office import second_factors
 
 NOW = datetime.now(UTC)
+CLIENT = ClientInfo("203.0.113.7", "test")
 CHEAP = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
 PASSWORD = "correct horse battery"
 EMAIL = "lena@firm.example"
@@ -41,7 +45,10 @@ class Office:
         )
         sessions = Sessions(self.sessions, timedelta(days=30))
         throttle = Throttle(lambda: self.clock[0])
-        return Auth(self.accounts, Passwords(hasher), sessions, ring, tokens, throttle)
+        live = LiveSessions(sessions, self.accounts, lambda: self.clock[0])
+        parts = (self.accounts, Passwords(hasher), sessions, ring, tokens, throttle, live)
+        api_keys = MemoryBucket()
+        return Auth(*parts, mfa=second_factors(), api_keys=api_keys, live_keys=LiveKeys(api_keys))
 
     async def hire(self) -> Account:
         account, _ = await accounts.create_account(
@@ -57,7 +64,7 @@ def office() -> Office:
 
 async def test_a_login_gives_tokens_that_name_the_account(office: Office) -> None:
     account, auth = await office.hire(), office.auth()
-    tokens = await login.log_in(auth, EMAIL.upper(), PASSWORD, NOW)
+    tokens = await login.log_in(auth, EMAIL.upper(), PASSWORD, NOW, CLIENT)
     identity = await auth.tokens.verify(tokens.access)
 
     assert identity.account_id == account.id
@@ -67,10 +74,10 @@ async def test_a_login_gives_tokens_that_name_the_account(office: Office) -> Non
 
 async def test_no_bucket_holds_a_secret_in_the_clear(office: Office) -> None:
     await office.hire()
-    tokens = await login.log_in(office.auth(), EMAIL, PASSWORD, NOW)
+    tokens = await login.log_in(office.auth(), EMAIL, PASSWORD, NOW, CLIENT)
     stored = b"".join(entry.value for entry in office.sessions.entries.values())
 
-    assert tokens.refresh.split(".")[1].encode() not in stored
+    assert tokens.refresh.rpartition(".")[2].encode() not in stored
 
 
 @pytest.mark.parametrize(
@@ -81,7 +88,7 @@ async def test_wrong_credentials_are_refused_alike(
 ) -> None:
     await office.hire()
     with pytest.raises(Refused):
-        await login.log_in(office.auth(), email, password, NOW)
+        await login.log_in(office.auth(), email, password, NOW, CLIENT)
 
 
 async def test_a_session_ends_thirty_days_after_the_login_however_often_it_is_renewed(
@@ -89,7 +96,7 @@ async def test_a_session_ends_thirty_days_after_the_login_however_often_it_is_re
 ) -> None:
     await office.hire()
     auth = office.auth()
-    tokens = await login.log_in(auth, EMAIL, PASSWORD, NOW)
+    tokens = await login.log_in(auth, EMAIL, PASSWORD, NOW, CLIENT)
     tokens = await login.renew(auth, tokens.refresh, NOW + timedelta(days=29))
     with pytest.raises(Refused):
         await login.renew(auth, tokens.refresh, NOW + timedelta(days=30))
@@ -98,32 +105,89 @@ async def test_a_session_ends_thirty_days_after_the_login_however_often_it_is_re
 async def test_an_old_refresh_token_ends_the_session(office: Office) -> None:
     await office.hire()
     auth = office.auth()
-    first = await login.log_in(auth, EMAIL, PASSWORD, NOW)
+    first = await login.log_in(auth, EMAIL, PASSWORD, NOW, CLIENT)
     second = await login.renew(auth, first.refresh, NOW)
     for token in (first.refresh, second.refresh):
         with pytest.raises(Refused):
-            await login.renew(auth, token, NOW)
+            await login.renew(auth, token, NOW + GRACE)
 
     assert office.sessions.entries == {}
 
 
-async def test_of_two_renewals_at_once_the_slower_ends_the_session(office: Office) -> None:
+async def test_a_client_that_lost_the_answer_gets_the_same_token_again(office: Office) -> None:
+    await office.hire()
+    auth, soon = office.auth(), NOW + GRACE - timedelta(seconds=1)
+    first = await login.log_in(auth, EMAIL, PASSWORD, NOW, CLIENT)
+    answers = [await login.renew(auth, first.refresh, at) for at in (NOW, soon, soon)]
+
+    assert len({answer.refresh for answer in answers}) == 1
+    assert answers[0].refresh != first.refresh
+    third = await login.renew(auth, answers[0].refresh, soon)
+    with pytest.raises(Refused):  # once the next token is in use, the first one is an old one
+        await login.renew(auth, first.refresh, soon)
+    with pytest.raises(Refused):
+        await login.renew(auth, third.refresh, soon)
+
+
+async def test_many_renewals_at_once_get_the_same_token(office: Office) -> None:
     await office.hire()
     auth = office.auth()
-    tokens = await login.log_in(auth, EMAIL, PASSWORD, NOW)
-    one = await auth.sessions.check(tokens.refresh, NOW)
-    other = await auth.sessions.check(tokens.refresh, NOW)
-    await auth.sessions.rotate(one)
+    first = await login.log_in(auth, EMAIL, PASSWORD, NOW, CLIENT)
+    answers = await asyncio.gather(*(login.renew(auth, first.refresh, NOW) for _ in range(8)))
+    stored = b"".join(entry.value for entry in office.sessions.entries.values())
+
+    assert len({answer.refresh for answer in answers}) == 1
+    assert answers[0].refresh.rpartition(".")[2].encode() not in stored
+    assert await login.renew(auth, answers[0].refresh, NOW)
+
+
+async def test_a_session_that_ends_while_it_is_renewed_stays_ended(office: Office) -> None:
+    await office.hire()
+    auth = office.auth()
+    tokens = await login.log_in(auth, EMAIL, PASSWORD, NOW, CLIENT)
+    shown = await auth.sessions.check(tokens.refresh, NOW)
+    await auth.sessions.end(shown.id)
     with pytest.raises(SessionOver):
-        await auth.sessions.rotate(other)
+        await auth.sessions.rotate(shown, NOW)
 
     assert office.sessions.entries == {}
+
+
+async def test_a_session_with_an_id_from_before_is_renewed_and_listed(office: Office) -> None:
+    await office.hire()
+    auth = office.auth()
+    tokens = await login.log_in(auth, EMAIL, PASSWORD, NOW, CLIENT)
+    session_id, _, secret = tokens.refresh.rpartition(".")
+    short = session_id.partition(".")[2]
+    office.sessions.entries[short] = office.sessions.entries.pop(session_id)
+    renewed = await login.renew(auth, f"{short}.{secret}", NOW)
+    stored = await accounts.find(office.accounts, accounts.account_key(EMAIL))
+
+    assert stored is not None
+    assert renewed.refresh.startswith(f"{short}.")
+    assert [one.id for one in await auth.sessions.of_account(stored, NOW)] == [short]
+
+
+async def test_only_the_accounts_own_standing_sessions_are_listed(office: Office) -> None:
+    await office.hire()
+    await accounts.create_account(office.accounts, "o@firm.example", "Omar", PASSWORD)
+    auth = office.auth()
+    for email, day in ((EMAIL, 0), (EMAIL, 20), (EMAIL, 25), ("o@firm.example", 25)):
+        await login.log_in(auth, email, PASSWORD, NOW + timedelta(days=day), CLIENT)
+    stored = await accounts.find(office.accounts, accounts.account_key(EMAIL))
+    assert stored is not None
+    standing = await auth.sessions.of_account(stored, NOW + timedelta(days=31))
+
+    assert [one.session.created_at - NOW for one in standing] == [
+        timedelta(days=25),
+        timedelta(days=20),
+    ]
 
 
 async def test_a_stronger_cost_is_taken_on_at_the_next_login(office: Office) -> None:
     before = await office.hire()
     stronger = PasswordHasher(time_cost=2, memory_cost=16, parallelism=1)
-    tokens = await login.log_in(office.auth(stronger), EMAIL, PASSWORD, NOW)
+    tokens = await login.log_in(office.auth(stronger), EMAIL, PASSWORD, NOW, CLIENT)
     (after,) = await accounts.list_accounts(office.accounts)
 
     assert "m=8,t=1" in before.password_hash
@@ -137,28 +201,28 @@ async def test_failures_slow_down_more_and_more_and_a_success_forgets_them(
 ) -> None:
     await office.hire()
     auth = office.auth()
-    pauses = []
-    for _ in range(14):
-        while (pause := auth.throttle.pause_left(accounts.account_key(EMAIL))) > 0:
+    pauses: list[int] = []
+    lane = Lane(accounts.account_key(EMAIL))
+    for _ in range(16):
+        while (pause := auth.throttle.pause_left(lane)) > 0:
             pauses.append(pause)
             with pytest.raises(SlowDown):
-                await login.log_in(auth, EMAIL, PASSWORD, NOW)
+                await login.log_in(auth, EMAIL, PASSWORD, NOW, CLIENT)
             office.clock[0] += pause
         with pytest.raises(Refused):
-            await login.log_in(auth, EMAIL, "wrong", NOW)
+            await login.log_in(auth, EMAIL, "wrong", NOW, CLIENT)
 
-    assert pauses == [2, 4, 8, 16, 32, 60, 60, 60]
-    assert max(pauses) == LONGEST_PAUSE
-    office.clock[0] += LONGEST_PAUSE
-    assert await login.log_in(auth, EMAIL, PASSWORD, NOW)
-    assert await login.log_in(auth, EMAIL, PASSWORD, NOW)
+    assert pauses == [2, 4, 8, 16, 32, 64, 128, 256, 512, 900]
+    office.clock[0] += UNKNOWN_PAUSE
+    assert await login.log_in(auth, EMAIL, PASSWORD, NOW, CLIENT)
+    assert await login.log_in(auth, EMAIL, PASSWORD, NOW, CLIENT)
 
 
 async def test_many_guesses_at_once_do_not_slip_through(office: Office) -> None:
     await office.hire()
     auth = office.auth()
     outcomes = await asyncio.gather(
-        *(login.log_in(auth, EMAIL, f"guess {n}", NOW) for n in range(30)),
+        *(login.log_in(auth, EMAIL, f"guess {n}", NOW, CLIENT) for n in range(30)),
         return_exceptions=True,
     )
 
@@ -169,7 +233,7 @@ def test_the_throttle_remembers_a_bounded_number_of_accounts() -> None:
     throttle = Throttle(lambda: 0.0)
     for number in range(10_100):
         for _ in range(2):
-            throttle.failed(str(number))
+            throttle.failed(Lane(str(number)))
 
     assert len(throttle._failures) == 10_000
 
@@ -247,6 +311,6 @@ async def test_a_token_of_a_replica_whose_clock_is_ahead_is_good(office: Office)
 def test_a_failure_that_was_none_is_taken_back() -> None:
     throttle = Throttle(lambda: 0.0)
     for _ in range(50):
-        throttle.failed("key")
-        throttle.spare("key")
-    assert throttle.pause_left("key") == 0
+        throttle.failed(Lane("key"))
+        throttle.spare(Lane("key"))
+    assert throttle.pause_left(Lane("key")) == 0

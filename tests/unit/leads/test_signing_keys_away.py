@@ -4,6 +4,7 @@ import asyncio
 
 import pytest
 
+from libs.chassis.buckets import Entry
 from libs.chassis.errors import StoreUnavailable
 from services.leads.auth.signing_keys import KeyRing
 from tests.unit.leads.memory_bucket import MemoryBucket
@@ -15,12 +16,12 @@ class _BucketAway(MemoryBucket):
     away = True
     asked = 0
 
-    async def keys(self) -> list[str]:
+    async def get(self, key: str) -> Entry | None:
         self.asked += 1
         await asyncio.sleep(0)
         if self.away:
             raise StoreUnavailable("nobody is there")
-        return await super().keys()
+        return await super().get(key)
 
 
 @pytest.fixture

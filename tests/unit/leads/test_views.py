@@ -9,20 +9,22 @@ from services.leads.lead import LeadUnknown
 from services.leads.projection.rows import changes_of
 from services.leads.routes.resume import content_disposition
 from services.leads.views import actor_of, history_entry, view_of_facts, view_of_row
-from tests.unit.leads.builders import Log, reached_out, submitted
+from tests.unit.leads.builders import Log, assigned, reached_out, submitted
 
-NAMES = {"a1": "Lena"}
+NAMES = {"a1": "Lena", "api-key:k1": "Night import"}
 
 
 def test_a_lead_looks_the_same_from_the_log_and_from_the_projection() -> None:
     log = Log()
     first = log.recorded(submitted(), actor="prospect")
     second = log.recorded(reached_out(note="spoke"), first.lead_id)
-    changes = changes_of([first, second])
+    third = log.recorded(assigned("a1"), first.lead_id)
+    changes = changes_of([first, second, third])
     row = {**changes.submitted[0], "status": "REACHED_OUT", "channel": None, "note": "spoke"}
     row |= {"reached_out_at": changes.reached_out[0]["at"], "reached_out_by": "account:a1"}
+    row |= {"assigned_to": changes.assigned[0]["assignee"]}
 
-    assert view_of_row(row, NAMES.get) == view_of_facts([first, second], NAMES.get)
+    assert view_of_row(row, NAMES.get) == view_of_facts([first, second, third], NAMES.get)
 
 
 def test_a_lead_without_a_submission_is_unknown() -> None:
@@ -35,6 +37,8 @@ def test_a_lead_without_a_submission_is_unknown() -> None:
     [
         ("account:a1", "account", "a1", "Lena"),
         ("account:gone", "account", "gone", None),
+        ("api-key:k1", "api-key", "k1", "Night import"),
+        ("api-key:gone", "api-key", "gone", None),
         ("service:intake", "service", "intake", "intake"),
         ("prospect", "prospect", None, None),
         ("", "unknown", None, None),
@@ -44,6 +48,15 @@ def test_who_did_it(actor: str, kind: str, id_: str | None, name: str | None) ->
     shown = actor_of(actor, NAMES.get)
 
     assert (shown.kind, shown.id, shown.name) == (kind, id_, name)
+
+
+def test_history_names_who_got_a_lead() -> None:
+    entries = [history_entry(Log().recorded(assigned(to)), NAMES.get) for to in ("a1", None)]
+
+    assert [entry.details for entry in entries] == [
+        {"assignee": "a1", "assignee_name": "Lena"},
+        {"assignee": None, "assignee_name": None},
+    ]
 
 
 def test_history_does_not_say_where_the_resume_lies() -> None:

@@ -87,10 +87,19 @@ class MemoryBucket:
     def __init__(self) -> None:
         self.values: dict[str, bytes] = {}
         self.failures = 0
+        self.away = False
+        self.questions = 0
 
     async def get(self, key: str) -> Entry | None:
+        self.questions += 1
         value = self.values.get(key)
         return None if value is None else Entry(value, 1)
+
+    async def any_under(self, prefix: str) -> bool:
+        self.questions += 1
+        if self.away:
+            raise StoreUnavailable
+        return any(key.startswith(f"{prefix}.") for key in self.values)
 
     async def put(self, key: str, value: bytes) -> int:
         if self.failures:

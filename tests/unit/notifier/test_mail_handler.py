@@ -13,6 +13,7 @@ import structlog
 from libs.events import (
     Appended,
     History,
+    LeadErased,
     NewEvent,
     NotificationFailed,
     NotificationSent,
@@ -22,9 +23,10 @@ from libs.events import (
 )
 from libs.events.memory import MemoryEventStore
 from services.notifier.composing import Letter
+from services.notifier.facts import MailHistory
 from services.notifier.handler import MAX_UNEXPECTED, Notifier, RetryPolicy
 from services.notifier.ledger import Ledger, Outcome, ledger_key
-from services.notifier.policy import ACKNOWLEDGEMENT, ALERT, mails_for
+from services.notifier.policy import ACKNOWLEDGEMENT, ALERT, Mail, mails_for
 from services.notifier.smtp.answers import Deferred, Misconfigured, Refused, Stage
 from tests.unit.notifier.examples import FIRM, NOW, PROSPECT, MemoryPostman, Office, submit
 
@@ -195,6 +197,22 @@ async def test_given_a_log_that_is_away_then_nothing_is_sent() -> None:
     with pytest.raises(RetryLater):
         await notifier(office).handle(event, 1)
     assert office.postman.letters == []
+
+
+async def test_given_a_ledger_that_is_away_then_nothing_is_sent() -> None:
+    office = Office()
+    office.bucket.away = True
+    event = await submit(office.store)
+    with pytest.raises(RetryLater, match="JetStream does not answer"):
+        await notifier(office).handle(event, 1)
+    assert office.postman.letters == []
+
+
+async def test_given_no_outcome_yet_then_the_ledger_is_asked_once_for_all_mails() -> None:
+    office = Office()
+    event = await submit(office.store)
+    await notifier(office).handle(event, 1)
+    assert office.bucket.questions == 1
 
 
 async def test_given_a_broken_template_then_only_its_mails_fail(tmp_path: Path) -> None:
@@ -396,3 +414,53 @@ class SlowPostman(MemoryPostman):
         self.reached.set()
         await self.go.wait()
         return await super().send(letter)
+
+
+async def erase(office: Office, lead_id: UUID) -> None:
+    stone = NewEvent(
+        event=LeadErased(reason="request", erased=()),
+        id=uuid4(),
+        time=NOW,
+        source="/test",
+        actor="operator",
+    )
+    await office.store.append(lead_id, Part.HANDLING, [stone], expected=0)
+
+
+async def test_given_an_erased_person_then_no_mail_goes_and_nothing_is_written() -> None:
+    office = Office()
+    event = await submit(office.store)
+    await erase(office, event.lead_id)
+    await notifier(office).handle(event, 1)
+    assert office.postman.recipients == []
+    assert await office.facts(event) == []
+    assert office.dead_letters.letters == {}
+
+
+async def test_given_an_erasure_while_mails_are_sent_then_their_outcome_is_not_written() -> None:
+    office = Office()
+    event = await submit(office.store)
+    mail = mails_for(event, FIRM)[0]
+    history = await MailHistory.load(office.store, event)
+    await erase(office, event.lead_id)
+    # The outcome of another mail of the same lead, so that this one meets a conflict.
+    await office.store.append(event.lead_id, Part.MAIL, [_sent(mail, event.id)], expected=0)
+    await history.add(mail, Outcome(state="sent", message_id="<m@firm>", at=NOW))
+    assert len(await office.facts(event)) == 1
+
+
+def _sent(mail: Mail, cause: UUID) -> NewEvent:
+    fact = NotificationSent(
+        template=mail.template,
+        recipient_role=mail.recipient_role,
+        recipient=mail.recipient,
+        message_id="<other@firm>",
+    )
+    return NewEvent(
+        event=fact,
+        id=uuid4(),
+        time=NOW,
+        source="/test",
+        actor="service:notifier",
+        causation_id=cause,
+    )

@@ -1,6 +1,6 @@
 import pytest
 
-from libs.events import LeadReachedOut
+from libs.events import LeadAssigned, LeadReachedOut
 from services.notifier.policy import ACKNOWLEDGEMENT, ALERT, Firm, mails_for
 from services.notifier.texts import greeted_name, human_size, one_line, paragraphs, wrapped
 from tests.unit.notifier.examples import FIRM, LEAD_ID, PROSPECT, recorded
@@ -17,6 +17,7 @@ def test_a_submission_means_an_acknowledgement_and_an_alert_to_each_attorney() -
 
 def test_another_event_means_no_mail() -> None:
     assert mails_for(recorded(LeadReachedOut(note="called")), FIRM) == ()
+    assert mails_for(recorded(LeadAssigned(assignee="a1")), FIRM) == ()
 
 
 def test_the_acknowledgement_carries_nothing_that_was_typed_but_the_name() -> None:

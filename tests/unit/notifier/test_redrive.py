@@ -5,7 +5,14 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from libs.events import NotificationFailed, NotificationSent, RecordedEvent, RetryLater
+from libs.events import (
+    LeadErased,
+    NotificationFailed,
+    NotificationSent,
+    Part,
+    RecordedEvent,
+    RetryLater,
+)
 from libs.events.envelope import NewEvent, encode
 from libs.events.letters import Letter, Order
 from libs.events.subjects import subject_of
@@ -164,3 +171,18 @@ async def test_given_an_event_that_is_gone_or_a_letter_that_is_then_nothing_is_s
     await case.letters.discard(case.id)
     await case.redrive(uuid4())
     assert case.office.postman.letters == []
+
+
+async def test_given_an_erased_person_then_the_letter_goes_and_no_mail_does() -> None:
+    case = await Case().prepare()
+    stone = NewEvent(
+        event=LeadErased(reason="request", erased=()),
+        id=uuid4(),
+        time=NOW,
+        source="/test",
+        actor="operator",
+    )
+    await case.office.store.append(case.event.lead_id, Part.HANDLING, [stone], expected=0)
+    await case.redrive(uuid4())
+    assert case.letters.letters == {}
+    assert case.mails == 0

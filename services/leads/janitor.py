@@ -14,12 +14,12 @@ from libs.chassis.tasks import still_wanted
 from libs.events.jetstream import JetStreamEventStore
 from libs.resumes import JetStreamResumeStore
 from libs.resumes.janitor import sweep
-from services.intake.settings import IntakeSettings
+from services.leads.settings import LeadsSettings
 
 _log = structlog.get_logger(__name__)
 
 
-async def clean_up(app: web.Application, settings: IntakeSettings) -> None:
+async def clean_up(app: web.Application, settings: LeadsSettings) -> None:
     """Sweep once and then at each interval, until cancelled; a failed sweep is made up for."""
     await wait_connected(app)
     js = app[JETSTREAM]

@@ -1,0 +1,57 @@
+"""``leadlog account reset-mfa``: for somebody who has lost every second factor."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from libs.audit import OPERATOR, AuditEntry, AuditLog
+from libs.chassis.buckets import Bucket
+from libs.outbox import Outbox, OutboxMail
+from services.cli import broker
+from services.leads.auth.accounts import ACCOUNTS, Account, account_key, find
+from services.leads.auth.mfa.credentials import CREDENTIALS, CredentialStore
+
+_console = Console()
+
+
+def reset_mfa(
+    email: Annotated[str, typer.Argument(help="The account's email address.")],
+    data: Annotated[
+        Path,
+        typer.Option(help="Data folder of `leadlog up`, used when LEADLOG_NATS_URL is not set."),
+    ] = Path("var"),
+) -> None:
+    """Take all second factors of an account away; its password alone signs in then.
+
+    Make sure first that it is them who ask. They are told by mail.
+    """
+    if broker.run(_reset(data, email)):
+        _console.print("The account has no second factor any more; its owner is told by mail.")
+    else:
+        _console.print("The account had no second factor.")
+
+
+async def _reset(data: Path, email: str) -> bool:
+    async with broker.jetstream(data) as js:
+        stored = await find(Bucket(js, ACCOUNTS), account_key(email))
+        if stored is None:
+            raise broker.Refused("there is no account with this address")
+        account = stored.account
+        entry = AuditEntry(action="mfa.reset", actor=OPERATOR, target=f"account:{account.id}")
+        await AuditLog(js).record(entry)
+        had = await CredentialStore(Bucket(js, CREDENTIALS)).reset(account.id)
+        if had:
+            await Outbox(js).put(_notice(account))
+        return had
+
+
+def _notice(account: Account) -> OutboxMail:
+    return OutboxMail(
+        template="security_notice",
+        account_id=account.id,
+        recipient=account.email,
+        name=account.name,
+        details={"notice": "mfa-removed"},
+    )

@@ -1,0 +1,1 @@
+"""Second factors and passkeys: what an account can show besides its password."""

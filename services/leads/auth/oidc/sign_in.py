@@ -1,0 +1,170 @@
+"""Signing in by a provider, from the first redirect to tokens: no HTTP of our own here."""
+
+import hashlib
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from libs.chassis.buckets import WrongRevision
+from services.leads.auth import accounts
+from services.leads.auth.accounts import Bucket, StoredAccount
+from services.leads.auth.oidc import flow
+from services.leads.auth.oidc.flow import Pending, SignInRefused, Start
+from services.leads.auth.oidc.linking import account_of
+from services.leads.auth.oidc.provider import Client, Provider
+from services.leads.auth.oidc.roles import role_of
+from services.leads.auth.permissions import Role
+
+CODE_SECONDS: Final = 60
+_CODE_BYTES: Final = 32
+_USED: Final = b"used"
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """What the operator has decided.
+
+    Attributes:
+        scopes: what the provider is asked for.
+        groups_claim: where the person's groups are.
+        roles: group to role; empty: a role is given here, not there.
+        may_create: whether somebody without an account gets one.
+        return_url: where the browser goes afterwards; None: the answer holds the tokens.
+    """
+
+    scopes: list[str]
+    groups_claim: str
+    roles: Mapping[str, Role]
+    may_create: bool
+    return_url: str | None
+
+
+class Ticket(BaseModel):
+    """Somebody who has signed in and has no session yet; good for a minute, once."""
+
+    model_config = ConfigDict(frozen=True)
+
+    account_key: str
+    methods: frozenset[str]
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Oidc:
+    """All that signing in by a provider needs.
+
+    Attributes:
+        pending: the bucket SIGN_INS.
+        accounts: the bucket ACCOUNTS.
+    """
+
+    provider: Provider
+    client: Client
+    rules: Rules
+    pending: Bucket
+    accounts: Bucket
+
+    async def begin(self, now: datetime) -> tuple[str, Start]:
+        """Return where to send the browser, and what it must bring back.
+
+        Raises:
+            ProviderAway, StoreUnavailable: see there.
+        """
+        metadata = await self.provider.metadata()
+        begun = flow.start(now)
+        await self.pending.create(
+            flow.pending_key(begun.state), begun.pending.model_dump_json().encode()
+        )
+        url = flow.authorization_url(
+            metadata.authorization_endpoint,
+            self.client.client_id,
+            self.client.redirect_uri,
+            self.rules.scopes,
+            begun,
+        )
+        return url, begun
+
+    async def finish(
+        self, code: str, state: str, cookie: str, issuer: str | None, now: datetime
+    ) -> Ticket:
+        """Return who has signed in; an answer of the provider counts once.
+
+        Args:
+            code: to be traded for claims.
+            state: names the sign-in.
+            cookie: of the browser.
+            issuer: who says that it answers (RFC 9207); None when it does not say.
+            now: UTC.
+
+        Raises:
+            SignInRefused, ProviderAway, StoreUnavailable: see there.
+        """
+        if issuer is not None and issuer != self.client.issuer:
+            raise SignInRefused("another provider answered")
+        taken = await _take(self.pending, flow.pending_key(state))
+        if taken is None:
+            raise SignInRefused("it is over already, or was never begun; begin again")
+        pending = Pending.model_validate_json(taken)
+        flow.check_browser(pending, cookie, now)
+        claims = await self.provider.claims(code, pending)
+        person = flow.person(claims, self.rules.groups_claim)
+        role = role_of(person.groups, self.rules.roles)
+        if self.rules.roles and role is None:
+            raise SignInRefused("none of your groups may use Leadlog; ask an administrator")
+        stored = await account_of(
+            self.accounts, self.client.issuer, person, role, may_create=self.rules.may_create
+        )
+        return Ticket(account_key=stored.key, methods=person.methods, at=now)
+
+    async def hand_out(self, ticket: Ticket) -> str:
+        """Return a code that is good for the ticket, once."""
+        code = secrets.token_urlsafe(_CODE_BYTES)
+        await self.pending.create(_code_key(code), ticket.model_dump_json().encode())
+        return code
+
+    async def take_back(self, code: str, now: datetime) -> Ticket:
+        """Return the ticket of a code.
+
+        Raises:
+            SignInRefused: it was used before, is too old or was never handed out.
+        """
+        taken = await _take(self.pending, _code_key(code))
+        try:
+            ticket = Ticket.model_validate_json(taken or b"")
+        except ValidationError:
+            raise SignInRefused("the code is not valid, or was used before") from None
+        if (now - ticket.at).total_seconds() > CODE_SECONDS:
+            raise SignInRefused("the code is too old; begin again")
+        return ticket
+
+    async def account(self, ticket: Ticket) -> StoredAccount:
+        """Return the account of a ticket.
+
+        Raises:
+            SignInRefused: it is not active any more.
+        """
+        stored = await accounts.find(self.accounts, ticket.account_key)
+        if stored is None or not stored.account.active:
+            raise SignInRefused("there is no active account for you here; ask an administrator")
+        return stored
+
+
+async def _take(bucket: Bucket, key: str) -> bytes | None:
+    """Take an entry out; of several who try, one gets it."""
+    entry = await bucket.get(key)
+    if entry is None or entry.value == _USED:
+        return None
+    try:
+        await bucket.update(key, _USED, entry.revision)
+    except WrongRevision:
+        return None
+    await bucket.delete(key)
+    return entry.value
+
+
+def _code_key(code: str) -> str:
+    return f"code.{hashlib.sha256(code.encode()).hexdigest()}"

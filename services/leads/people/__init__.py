@@ -1,0 +1,1 @@
+"""People's data: finding, exporting and erasing what is kept about one person."""

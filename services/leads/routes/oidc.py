@@ -1,0 +1,210 @@
+"""Signing in with the firm's identity provider: there, back, and what the browser gets."""
+
+from typing import Final
+from urllib.parse import urlencode
+
+from aiohttp import web
+from pydantic import BaseModel, ConfigDict, Field
+
+from libs.chassis.api import ResponseSpec, parse_json
+from libs.chassis.operations import Header
+from libs.chassis.problems import Problem
+from services.leads.audit import note
+from services.leads.auth.login import start_session
+from services.leads.auth.oidc import flow
+from services.leads.auth.oidc.flow import SignInRefused
+from services.leads.auth.oidc.provider import ProviderAway
+from services.leads.auth.oidc.sign_in import Oidc, Ticket
+from services.leads.keys import AUTH, now
+from services.leads.models import Strict
+from services.leads.routes.api import api
+from services.leads.routes.client import client_info
+from services.leads.routes.token import TokenAnswer
+
+OIDC: Final = web.AppKey("oidc", Oidc)
+_COOKIE: Final = "leadlog_oidc"
+_PATH: Final = "/auth/oidc"
+_MAX: Final = 4096
+_NO_STORE: Final = {"Cache-Control": "no-store", "Pragma": "no-cache"}
+_LOCATION: Final = {"Location": Header("Where the browser goes.")}
+
+
+class Callback(BaseModel):
+    """What the provider sends back; further parameters are ignored, as providers add some."""
+
+    model_config = ConfigDict(extra="ignore")
+
+    code: str | None = Field(None, description="To be traded for who it is.")
+    state: str | None = Field(None, description="Which sign-in this answers.")
+    iss: str | None = Field(None, description="Who answers (RFC 9207).")
+    error: str | None = Field(None, description="Why there is no code (RFC 6749, 4.1.2.1).")
+
+
+class SignInCode(Strict):
+    """What the page that the browser came back to has got."""
+
+    code: str = Field(min_length=1, max_length=200)
+
+
+@api.operation(
+    "GET",
+    "/auth/oidc/login",
+    summary="Sign in with the firm's identity provider",
+    description="For a browser: sends it to the provider.",
+    responses={302: ResponseSpec(headers=_LOCATION)},
+    problems=(404, 502, 503),
+    tags=["login"],
+)
+async def begin_oidc(request: web.Request) -> web.Response:
+    """Send the browser to the provider."""
+    oidc = _oidc(request)
+    try:
+        url, begun = await oidc.begin(now())
+    except ProviderAway as error:
+        raise _away(error) from None
+    answer = web.Response(status=302, headers={"Location": url, **_NO_STORE})
+    answer.set_cookie(
+        _cookie_name(begun.state),
+        begun.cookie,
+        max_age=flow.PENDING_SECONDS,
+        path=_PATH,
+        secure=oidc.client.redirect_uri.startswith("https:"),
+        httponly=True,
+        samesite="Lax",  # the provider sends the browser here from its own site
+    )
+    return answer
+
+
+@api.operation(
+    "GET",
+    "/auth/oidc/callback",
+    summary="Come back from the identity provider",
+    description=(
+        "For a browser. With a return address in the settings it goes there, with a one-time"
+        " `code` (or an `error`) behind `#`; without one the answer holds the tokens."
+    ),
+    query=Callback,
+    responses={200: TokenAnswer, 303: ResponseSpec(headers=_LOCATION)},
+    problems=(400, 403, 404, 502, 503),
+    tags=["login"],
+)
+async def finish_oidc(request: web.Request) -> web.Response:
+    """Take the provider's answer."""
+    oidc = _oidc(request)
+    try:
+        ticket = await _ticket(request, oidc)
+        stored = await oidc.account(ticket)
+        actor = f"account:{stored.account.id}"
+        await note(request, "sign-in.oidc", actor=actor, target=actor)
+        if oidc.rules.return_url is None:
+            answer = await _tokens(request, oidc, ticket)
+        else:
+            answer = _back(oidc.rules.return_url, code=await oidc.hand_out(ticket))
+    except (SignInRefused, ProviderAway) as error:
+        answer = await _refused(request, oidc, error)
+    state = request.query.get("state", "")[:_MAX]
+    answer.del_cookie(_cookie_name(state), path=_PATH)
+    return answer
+
+
+@api.operation(
+    "POST",
+    "/auth/oidc/tokens",
+    summary="Trade the one-time code of a sign-in for tokens",
+    description="The code stands behind `#` in the return address; it is good once, for a minute.",
+    body=SignInCode,
+    responses={200: TokenAnswer},
+    problems=(403, 404, 503),
+    tags=["login"],
+)
+async def redeem_oidc(request: web.Request) -> web.Response:
+    """Answer tokens."""
+    oidc = _oidc(request)
+    code = (await parse_json(request, SignInCode)).code
+    try:
+        return await _tokens(request, oidc, await oidc.take_back(code, now()))
+    except SignInRefused as error:
+        raise _forbidden(error) from None
+
+
+async def _ticket(request: web.Request, oidc: Oidc) -> Ticket:
+    query = {name: request.query.get(name, "")[:_MAX] for name in Callback.model_fields}
+    if query["error"]:
+        raise SignInRefused("the provider did not let you in")
+    if not query["code"] or not query["state"]:
+        raise SignInRefused("the provider's answer is incomplete; begin again")
+    cookie = request.cookies.get(_cookie_name(query["state"]), "")
+    return await oidc.finish(query["code"], query["state"], cookie, query["iss"] or None, now())
+
+
+async def _tokens(request: web.Request, oidc: Oidc, ticket: Ticket) -> web.Response:
+    auth = request.app[AUTH]
+    tokens = await start_session(
+        auth,
+        await oidc.account(ticket),
+        methods=ticket.methods,
+        now=now(),
+        client=client_info(request),
+    )
+    answer = TokenAnswer(
+        access_token=tokens.access,
+        expires_in=int(auth.tokens.lifetime.total_seconds()),
+        refresh_token=tokens.refresh,
+    )
+    return web.Response(
+        body=answer.model_dump_json().encode(), content_type="application/json", headers=_NO_STORE
+    )
+
+
+async def _refused(
+    request: web.Request, oidc: Oidc, error: SignInRefused | ProviderAway
+) -> web.Response:
+    away = isinstance(error, ProviderAway)
+    await note(request, "sign-in.oidc", outcome="failed" if away else "refused")
+    if oidc.rules.return_url is None:
+        raise (_away(error) if away else _forbidden(error)) from None
+    return _back(
+        oidc.rules.return_url,
+        error="temporarily_unavailable" if away else "access_denied",
+        error_description=_away(error).detail if away else _sentence(error),
+    )
+
+
+def _back(url: str, **values: str) -> web.Response:
+    # Behind "#": a browser sends that part to no server, and not as a referrer.
+    location = f"{url}#{urlencode(values)}"
+    return web.Response(status=303, headers={"Location": location, **_NO_STORE})
+
+
+def _oidc(request: web.Request) -> Oidc:
+    oidc = request.app.get(OIDC)
+    if oidc is None:
+        raise Problem(
+            "no-identity-provider",
+            "There is no identity provider here",
+            404,
+            "Sign in with email and password, or ask the operator to set one up.",
+        )
+    return oidc
+
+
+def _away(error: Exception) -> Problem:
+    return Problem(
+        "identity-provider-away",
+        "The identity provider does not answer as it should",
+        502,
+        f"It was: {error}. Try again; if it stays, tell the operator.",
+    )
+
+
+def _forbidden(error: Exception) -> Problem:
+    return Problem("sign-in-refused", "You could not be signed in", 403, _sentence(error))
+
+
+def _sentence(error: Exception) -> str:
+    return f"{str(error)[:1].upper()}{str(error)[1:]}."
+
+
+def _cookie_name(state: str) -> str:
+    """One for each sign-in: two windows do not take each other's."""
+    return f"{_COOKIE}_{flow.pending_key(state)[-8:]}"
