@@ -6,19 +6,18 @@ from typing import Annotated, TypeVar
 
 import typer
 from nats.js import JetStreamContext
-from rich.console import Console
 from rich.table import Table
 
 from libs.audit import OPERATOR, AuditEntry, AuditLog
 from libs.chassis.buckets import Bucket
 from services.cli import broker
+from services.cli.console import console
 from services.cli.mfa import reset_mfa
 from services.leads.auth import accounts
 from services.leads.auth.password_rules import WeakPassword
 from services.leads.auth.permissions import Role
 
 app = typer.Typer(help="Who may log in to the attorneys' API.", no_args_is_help=True)
-_console = Console()
 T = TypeVar("T")
 
 Data = Annotated[
@@ -41,7 +40,7 @@ def create(
     made, password = _changing(
         data, email, "account.created", lambda bucket: _create(bucket, email, name or email, role)
     )
-    _console.print(f"Account {made.email} is ready; its role is {made.role}.", markup=False)
+    console().print(f"Account {made.email} is ready; its role is {made.role}.", markup=False)
     _show(password)
 
 
@@ -50,13 +49,13 @@ def list_all(data: Data = Path("var")) -> None:
     """Show all accounts."""
     found = _run(data, accounts.list_accounts)
     if not found:
-        _console.print("There is no account yet. Make one with `leadlog account create EMAIL`.")
+        console().print("There is no account yet. Make one with `leadlog account create EMAIL`.")
         return
     table = Table("email", "name", "role", "active", "since")
     for one in found:
         active = "yes" if one.active else "no"
         table.add_row(one.email, one.name, _role(one), active, f"{one.created_at:%Y-%m-%d}")
-    _console.print(table)
+    console().print(table)
 
 
 @app.command("set-password")
@@ -75,7 +74,7 @@ def set_password(
         "account.password-changed",
         lambda bucket: accounts.set_password(bucket, email, chosen),
     )
-    _console.print("The password is changed; sessions of this account have ended.")
+    console().print("The password is changed; sessions of this account have ended.")
     _show(password)
 
 
@@ -83,14 +82,14 @@ def set_password(
 def deactivate(email: Email, data: Data = Path("var")) -> None:
     """Refuse an account from now on; its place in the history stays."""
     _changing(data, email, "account.deactivated", lambda bucket: accounts.deactivate(bucket, email))
-    _console.print("The account can no longer log in; what is logged in ends within seconds.")
+    console().print("The account can no longer log in; what is logged in ends within seconds.")
 
 
 @app.command()
 def activate(email: Email, data: Data = Path("var")) -> None:
     """Let a deactivated account in again."""
     _changing(data, email, "account.activated", lambda bucket: accounts.activate(bucket, email))
-    _console.print("The account can log in again.")
+    console().print("The account can log in again.")
 
 
 @app.command("role")
@@ -112,7 +111,7 @@ def set_role(
         "account.role-changed",
         lambda bucket: accounts.set_role(bucket, email, role, assigned_only=assigned_only),
     )
-    _console.print(f"The account's role is {_role(changed)}.", markup=False)
+    console().print(f"The account's role is {_role(changed)}.", markup=False)
 
 
 app.command("reset-mfa")(reset_mfa)
@@ -132,7 +131,7 @@ def _role(account: accounts.Account) -> str:
 
 def _show(password: str | None) -> None:
     if password is not None:
-        _console.print(f"Password (shown only now): {password}", markup=False, highlight=False)
+        console().print(f"Password (shown only now): {password}", markup=False, highlight=False)
 
 
 def _changing(data: Path, email: str, action: str, work: Callable[[Bucket], Awaitable[T]]) -> T:

@@ -6,18 +6,17 @@ from typing import Annotated
 
 import typer
 from nats.js import JetStreamContext
-from rich.console import Console
 from rich.table import Column, Table
 
 from libs.audit import OPERATOR, AuditEntry, AuditLog
 from libs.chassis.buckets import Bucket
 from services.cli import broker
+from services.cli.console import console
 from services.leads.auth import api_keys
 from services.leads.auth.api_keys import DEFAULT_DAYS, MAX_DAYS, THE_OPERATOR, ApiKey
 from services.leads.auth.permissions import Permission
 
 app = typer.Typer(help="Keys with which machines use the attorneys' API.", no_args_is_help=True)
-_console = Console()
 
 Data = Annotated[
     Path, typer.Option(help="Data folder of `leadlog up`, used when LEADLOG_NATS_URL is not set.")
@@ -35,8 +34,8 @@ def create(
 ) -> None:
     """Make a key and print it, once."""
     key, text = broker.run(_create(data, name, scope, days))
-    _console.print(f"API key {key.id} is ready; it ends on {key.expires_at:%Y-%m-%d}.")
-    _console.print("Key (shown only now):")
+    console().print(f"API key {key.id} is ready; it ends on {key.expires_at:%Y-%m-%d}.")
+    console().print("Key (shown only now):")
     print(text)  # as it is: a terminal's width must not break it
 
 
@@ -45,7 +44,7 @@ def list_all(data: Data = Path("var")) -> None:
     """Show all keys, those that are over as well."""
     found = broker.run(_list(data))
     if not found:
-        _console.print("There is no API key yet. Make one with `leadlog api-key create NAME`.")
+        console().print("There is no API key yet. Make one with `leadlog api-key create NAME`.")
         return
     now = datetime.now(UTC)
     table = Table(
@@ -53,7 +52,7 @@ def list_all(data: Data = Path("var")) -> None:
     )
     for key, used in found:
         table.add_row(key.id, key.name, " ".join(sorted(key.scopes)), _state(key, now), _day(used))
-    _console.print(table)
+    console().print(table)
 
 
 @app.command()
@@ -63,7 +62,7 @@ def revoke(
 ) -> None:
     """End a key for good."""
     broker.run(_revoke(data, key_id))
-    _console.print("The key is revoked: it stops working within seconds.")
+    console().print("The key is revoked: it stops working within seconds.")
 
 
 async def _create(data: Path, name: str, scopes: list[Permission], days: int) -> tuple[ApiKey, str]:

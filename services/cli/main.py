@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
@@ -18,6 +17,7 @@ from services.cli import accounts, api_keys, broker, signing_keys
 from services.cli.accounts import Data
 from services.cli.backup.commands import backup, restore
 from services.cli.backup.erasures import erasures
+from services.cli.console import console
 from services.cli.dead_letters import commands as dead_letters
 from services.cli.nats_keys_command import nats_keys
 from services.cli.people import erase, export
@@ -53,7 +53,6 @@ app.add_typer(accounts.app, name="account")
 app.add_typer(api_keys.app, name="api-key")
 app.add_typer(signing_keys.app, name="signing-keys")
 app.add_typer(dead_letters.app, name="dead-letters")
-_console = Console()
 
 
 @app.command()
@@ -93,18 +92,18 @@ def provision_streams(
     """Make every stream, bucket and the object store; report what differs."""
     done = broker.run(_provision(data, replicas, idempotency_hours, apply=apply))
     for name in done.created:
-        _console.print(f"created  {name}")
+        console().print(f"created  {name}")
     for name in done.changed:
-        _console.print(f"changed  {name}")
+        console().print(f"changed  {name}")
     if done.differences:
         table = Table("stream", "setting", "is", "this version expects")
         for one in done.differences:
             table.add_row(one.stream, one.field, one.actual, one.wanted)
-        _console.print(table)
-        _console.print("These were left as they are. `leadlog provision --apply` changes them.")
+        console().print(table)
+        console().print("These were left as they are. `leadlog provision --apply` changes them.")
         raise typer.Exit(1)
     if not done.created and not done.changed:
-        _console.print("Everything is there and as it should be.")
+        console().print("Everything is there and as it should be.")
 
 
 async def _provision(data: Path, replicas: int, hours: float, *, apply: bool) -> Provisioned:
@@ -119,7 +118,7 @@ def rebuild(data: Data = Path("var")) -> None:
     A running service goes on serving from the old one until the new one is complete.
     """
     position = broker.run(_rebuild(data))
-    _console.print(f"The read model is rebuilt up to position {position}.")
+    console().print(f"The read model is rebuilt up to position {position}.")
 
 
 async def _rebuild(data: Path) -> int:

@@ -4,16 +4,14 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
 from libs.audit import OPERATOR, AuditEntry, AuditLog
 from libs.chassis.buckets import Bucket
 from libs.outbox import Outbox, OutboxMail
 from services.cli import broker
+from services.cli.console import console
 from services.leads.auth.accounts import ACCOUNTS, Account, account_key, find
 from services.leads.auth.mfa.credentials import CREDENTIALS, CredentialStore
-
-_console = Console()
 
 
 def reset_mfa(
@@ -28,9 +26,9 @@ def reset_mfa(
     Make sure first that it is them who ask. They are told by mail.
     """
     if broker.run(_reset(data, email)):
-        _console.print("The account has no second factor any more; its owner is told by mail.")
+        console().print("The account has no second factor any more; its owner is told by mail.")
     else:
-        _console.print("The account had no second factor.")
+        console().print("The account had no second factor.")
 
 
 async def _reset(data: Path, email: str) -> bool:

@@ -10,18 +10,17 @@ from uuid import UUID
 
 import typer
 from nats.js import JetStreamContext
-from rich.console import Console
 
 from libs.audit import OPERATOR, AuditEntry, AuditLog
 from libs.events import STREAM
 from services.cli import broker
 from services.cli.accounts import Data
+from services.cli.console import console
 from services.leads.people.erase import Eraser
 from services.leads.people.export import export as pieces_of
 from services.leads.people.find import in_log
 from services.leads.people.records import SETTLES_AFTER, Reason
 
-_console = Console()
 _ACTOR: Final = "operator"
 Email = Annotated[str, typer.Argument(help="The person's email address; case does not matter.")]
 
@@ -133,4 +132,4 @@ def _counted(leads: list[UUID]) -> str:
 
 
 def _say(text: str) -> None:
-    _console.print(text, markup=False, highlight=False, soft_wrap=True)
+    console().print(text, markup=False, highlight=False, soft_wrap=True)

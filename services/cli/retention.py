@@ -8,7 +8,6 @@ from uuid import UUID
 
 import typer
 from nats.js import JetStreamContext
-from rich.console import Console
 
 from libs.audit import OPERATOR, AuditEntry, AuditLog
 from libs.chassis.buckets import Bucket
@@ -16,10 +15,10 @@ from libs.events import Part
 from libs.events.jetstream import JetStreamEventStore
 from services.cli import broker
 from services.cli.accounts import Data
+from services.cli.console import console
 from services.leads.people.retention import KEY, LONGEST_DAYS, Rule, Times, due, take
 from services.leads.people.rules import read_rule
 
-_console = Console()
 _SETTINGS: Final = "SETTINGS"
 Days = Annotated[
     int | None, typer.Option(min=1, max=LONGEST_DAYS, show_default=False, help="Set it: days.")
@@ -104,4 +103,4 @@ async def _audited(js: JetStreamContext, rule: Rule) -> None:
 
 
 def _say(text: str) -> None:
-    _console.print(text, markup=False, highlight=False, soft_wrap=True)
+    console().print(text, markup=False, highlight=False, soft_wrap=True)

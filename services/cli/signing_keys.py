@@ -7,18 +7,17 @@ from typing import Annotated
 
 import typer
 from nats.js import JetStreamContext
-from rich.console import Console
 from rich.table import Column, Table
 
 from libs.audit import OPERATOR, AuditEntry, AuditLog
 from libs.chassis.buckets import Bucket
 from services.cli import broker
+from services.cli.console import console
 from services.leads.auth import signing_key_rotation as rotation
 from services.leads.auth.signing_key_rotation import SPREAD_SECONDS, KeyInfo
 from services.leads.auth.signing_keys import SIGNING_KEYS
 
 app = typer.Typer(help="The keys that sign access tokens.", no_args_is_help=True)
-_console = Console()
 
 Data = Annotated[
     Path, typer.Option(help="Data folder of `leadlog up`, used when LEADLOG_NATS_URL is not set.")
@@ -28,9 +27,9 @@ Data = Annotated[
 @app.command()
 def rotate(data: Data = Path("var")) -> None:
     """Let a new key sign; nobody is logged out, and the old key goes on verifying."""
-    _console.print(f"A new key is handed out; it signs in {SPREAD_SECONDS:.0f} s.")
+    console().print(f"A new key is handed out; it signs in {SPREAD_SECONDS:.0f} s.")
     kid = broker.run(_rotate(data))
-    _console.print(f"Key {kid} signs now. In an hour, run `leadlog signing-keys retire`.")
+    console().print(f"Key {kid} signs now. In an hour, run `leadlog signing-keys retire`.")
 
 
 @app.command("list")
@@ -38,13 +37,15 @@ def list_all(data: Data = Path("var")) -> None:
     """Show all keys, without what is secret of them."""
     found = broker.run(_list(data))
     if not found:
-        _console.print("There is no signing key yet: the leads service makes one when it needs it.")
+        console().print(
+            "There is no signing key yet: the leads service makes it when needed."
+        )
         return
     table = Table(Column("key", no_wrap=True), "since", "replaced", "state")
     for key in found:
         replaced = "" if key.replaced_at is None else f"{key.replaced_at:%Y-%m-%d %H:%M} UTC"
         table.add_row(key.kid, f"{key.created_at:%Y-%m-%d %H:%M} UTC", replaced, key.state.value)
-    _console.print(table)
+    console().print(table)
 
 
 @app.command()
@@ -60,9 +61,9 @@ def retire(
         broker.give_up("name the key that --at-once is about; `leadlog signing-keys list` shows it")
     gone = broker.run(_retire(data, kid, at_once=at_once))
     for one in gone:
-        _console.print(f"Key {one} is erased.")
+        console().print(f"Key {one} is erased.")
     if not gone:
-        _console.print("There is nothing to retire yet.")
+        console().print("There is nothing to retire yet.")
 
 
 async def _rotate(data: Path) -> str:

@@ -7,7 +7,6 @@ from typing import Annotated, Final
 
 import typer
 from nats.js import JetStreamContext
-from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from libs.chassis.jetstream import StoredMessage, get_batch
@@ -20,12 +19,12 @@ from libs.resumes import JetStreamResumeStore, ResumeDamaged, ResumeMissing
 from libs.resumes.jetstream import BUCKET
 from services.cli import broker
 from services.cli.accounts import Data
+from services.cli.console import console
 from services.cli.verify_audit import AuditReport, examine_audit
 
 _PAGE: Final = 500
 _SHOWN: Final = 100
 _TRIES: Final = 3
-_console = Console()
 OnProgress = Callable[[int, int], None]
 
 
@@ -58,22 +57,22 @@ def verify(
     report, audit = broker.run(_verify(data, resumes=resumes))
     for finding in report.findings[:_SHOWN]:
         lead = f" of lead {finding.lead_id}" if finding.lead_id else ""
-        _console.print(
+        console().print(
             f"The event at position {finding.position}{lead} {finding.text}.",
             markup=False,
             highlight=False,
             soft_wrap=True,
         )
     if len(report.findings) > _SHOWN:
-        _console.print(f"… and {len(report.findings) - _SHOWN} more.")
-    _console.print(
+        console().print(f"… and {len(report.findings) - _SHOWN} more.")
+    console().print(
         f"{report.events} events of {report.leads} leads and {report.resumes} resumes read; "
         f"{_verdict(report)}.",
         highlight=False,
     )
     if report.erased or report.unfinished:
-        _console.print(_of_erasures(report), highlight=False, soft_wrap=True)
-    _console.print(f"Log up to position {report.last}: {report.digest}", highlight=False)
+        console().print(_of_erasures(report), highlight=False, soft_wrap=True)
+    console().print(f"Log up to position {report.last}: {report.digest}", highlight=False)
     _show_audit(audit)
     if report.findings or audit.findings:
         raise typer.Exit(1)
@@ -81,7 +80,7 @@ def verify(
 
 def _show_audit(report: AuditReport) -> None:
     for finding in report.findings[:_SHOWN]:
-        _console.print(
+        console().print(
             f"The audit entry at position {finding.position} {finding.text}.",
             markup=False,
             highlight=False,
@@ -90,8 +89,8 @@ def _show_audit(report: AuditReport) -> None:
     wrong = len(report.findings)
     verdict = f"{wrong} findings" if wrong else "all of it is as it was written"
     older = f", the oldest of them at position {report.first}" if report.first > 1 else ""
-    _console.print(f"{report.entries} audit entries read{older}; {verdict}.", highlight=False)
-    _console.print(f"Audit trail up to position {report.last}: {report.digest}", highlight=False)
+    console().print(f"{report.entries} audit entries read{older}; {verdict}.", highlight=False)
+    console().print(f"Audit trail up to position {report.last}: {report.digest}", highlight=False)
 
 
 def _verdict(report: Report) -> str:
@@ -112,7 +111,7 @@ def _of_erasures(report: Report) -> str:
 async def _verify(data: Path, *, resumes: bool) -> tuple[Report, AuditReport]:
     async with broker.jetstream(data) as js:
         columns = (TextColumn("Reading"), BarColumn(), MofNCompleteColumn())
-        with Progress(*columns, TimeRemainingColumn(), console=_console) as bar:
+        with Progress(*columns, TimeRemainingColumn(), console=console()) as bar:
             task = bar.add_task("verify", total=None)
 
             def on_progress(position: int, last: int) -> None:

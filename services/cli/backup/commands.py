@@ -13,7 +13,6 @@ import nats.errors
 import typer
 from nats.js import JetStreamContext
 from nats.js.errors import APIError
-from rich.console import Console
 from rich.filesize import decimal
 from rich.progress import (
     BarColumn,
@@ -36,6 +35,7 @@ from services.cli.backup.archive import ArchiveReader
 from services.cli.backup.create import NeverStill, back_up, names
 from services.cli.backup.erasures import BadList, erase_again, parse_list
 from services.cli.backup.manifest import BadBackup, Manifest
+from services.cli.console import console
 from services.cli.up.data import DataFolder
 from services.cli.verify import examine
 
@@ -51,7 +51,6 @@ _FAULTS: Final = (
     APIError,
     nats.errors.Error,
 )
-_console = Console()
 
 
 def backup(
@@ -177,7 +176,7 @@ def _time(made: Manifest) -> str:
 
 
 def _say(text: str) -> None:
-    _console.print(text, markup=False, highlight=False, soft_wrap=True)
+    console().print(text, markup=False, highlight=False, soft_wrap=True)
 
 
 def _check(archive: ArchiveReader) -> None:
@@ -205,7 +204,7 @@ async def _backup(data: Path, file: Path, *, verify: bool, lasts: timedelta) -> 
 async def _verify(js: JetStreamContext) -> None:
     """Refuse to back up damage: nats-server gives damaged records away without a word."""
     columns = (TextColumn("Verifying"), BarColumn(), MofNCompleteColumn())
-    with Progress(*columns, TimeRemainingColumn(), console=_console) as bar:
+    with Progress(*columns, TimeRemainingColumn(), console=console()) as bar:
         task = bar.add_task("verify", total=None)
         report = await examine(
             js, lambda position, last: bar.update(task, completed=position, total=last)
@@ -293,6 +292,6 @@ async def or_cleaned_up(restoring: Restore) -> Restored:
 def _progress(words: str, total: int) -> Iterator[tuple[Progress, TaskID]]:
     columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn())
     with Progress(
-        *columns, TransferSpeedColumn(), TimeRemainingColumn(), console=_console
+        *columns, TransferSpeedColumn(), TimeRemainingColumn(), console=console()
     ) as progress:
         yield progress, progress.add_task(words, total=total)

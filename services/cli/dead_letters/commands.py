@@ -6,13 +6,13 @@ from pathlib import Path
 from typing import Annotated, TypeVar
 
 import typer
-from rich.console import Console
 
 from libs.events.letter_store import Letters
 from libs.events.letters import Letter
 from libs.events.topology import missing
 from services.cli import broker
 from services.cli.accounts import Data
+from services.cli.console import console
 from services.cli.dead_letters.redrive import Outcome, why_not
 from services.cli.dead_letters.redrive import redrive as ask_and_wait
 from services.cli.dead_letters.view import lines_of, summary_of, table_of, whole
@@ -21,7 +21,6 @@ app = typer.Typer(
     help="What consumers gave up: look at it, have it worked off again, throw it away.",
     no_args_is_help=True,
 )
-_console = Console()
 T = TypeVar("T")
 
 Consumer = Annotated[
@@ -38,9 +37,9 @@ def list_all(consumer: Consumer = None, as_json: Json = False, data: Data = Path
     if as_json:
         typer.echo(json.dumps([summary_of(letter) for letter in found], indent=2))
     elif found:
-        _console.print(table_of(found))
+        console().print(table_of(found))
     else:
-        _console.print("There are no dead letters.")
+        console().print("There are no dead letters.")
 
 
 @app.command()
@@ -155,7 +154,7 @@ def _in_words(outcome: Outcome) -> str:
 
 def _say(*lines: str) -> None:
     for line in lines:
-        _console.print(line, markup=False, highlight=False, soft_wrap=True)
+        console().print(line, markup=False, highlight=False, soft_wrap=True)
 
 
 def _run(data: Path, work: Callable[[Letters], Awaitable[T]]) -> T:
