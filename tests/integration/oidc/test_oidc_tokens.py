@@ -18,8 +18,7 @@ from services.leads.auth.oidc import flow
 from services.leads.auth.oidc.flow import SignInRefused
 from services.leads.auth.oidc.provider import Client, Provider, ProviderAway
 
-NOW = datetime.now(UTC)
-PENDING = flow.start(NOW).pending
+PENDING = flow.start(datetime.now(UTC)).pending
 
 
 @dataclass
@@ -39,13 +38,14 @@ class Hostile:
         return {**public, "kid": "one", "use": "sig"}
 
     def claims(self, **change: Any) -> dict[str, Any]:
+        now = datetime.now(UTC)
         claims = {
             "iss": self.issuer,
             "sub": "lena",
             "aud": "leadlog",
             "nonce": PENDING.nonce,
-            "iat": NOW,
-            "exp": NOW + timedelta(minutes=5),
+            "iat": now,
+            "exp": now + timedelta(minutes=5),
             "email": "lena@firm.example",
             "email_verified": True,
             **change,
@@ -102,7 +102,8 @@ def segment(value: dict[str, Any]) -> str:
 
 
 def unsigned(hostile: Hostile) -> str:
-    claims = hostile.claims(iat=int(NOW.timestamp()), exp=int(NOW.timestamp()) + 300)
+    now = int(datetime.now(UTC).timestamp())
+    claims = hostile.claims(iat=now, exp=now + 300)
     return f"{segment({'alg': 'none', 'kid': 'one'})}.{segment(claims)}."
 
 
@@ -130,7 +131,7 @@ BAD: dict[str, Callable[[Hostile], str]] = {
     "for several, we are not the party": lambda it: it.sign(aud=["leadlog", "x"], azp="x"),
     "for several, without a party": lambda it: it.sign(aud=["leadlog", "x"]),
     "of another issuer": lambda it: it.sign(iss="https://evil.example"),
-    "too old": lambda it: it.sign(exp=NOW - timedelta(minutes=5)),
+    "too old": lambda it: it.sign(exp=datetime.now(UTC) - timedelta(minutes=5)),
     "without an end": lambda it: it.sign(exp=None),
     "of another request": lambda it: it.sign(nonce="another"),
     "without a nonce": lambda it: it.sign(nonce=None),

@@ -64,7 +64,7 @@ def office() -> Office:
 
 async def test_a_login_gives_tokens_that_name_the_account(office: Office) -> None:
     account, auth = await office.hire(), office.auth()
-    tokens = await login.log_in(auth, EMAIL.upper(), PASSWORD, NOW, CLIENT)
+    tokens = await login.log_in(auth, EMAIL.upper(), PASSWORD, datetime.now(UTC), CLIENT)
     identity = await auth.tokens.verify(tokens.access)
 
     assert identity.account_id == account.id
@@ -279,7 +279,7 @@ async def test_a_current_key_that_is_not_there_is_said_so(office: Office) -> Non
 @pytest.mark.parametrize("missing", ["iss", "aud", "sub", "sid", "iat", "exp", "jti"])
 async def test_a_token_without_a_claim_is_refused(office: Office, missing: str) -> None:
     auth = office.auth()
-    token = await auth.tokens.issue(Identity("a", "s"), NOW)
+    token = await auth.tokens.issue(Identity("a", "s"), datetime.now(UTC))
     claims = jwt.decode(token, options={"verify_signature": False})
     del claims[missing]
     key = await auth.keys.current()
@@ -295,7 +295,7 @@ async def test_a_token_of_another_issuer_audience_or_time_is_refused(
     office: Office, change: dict[str, object]
 ) -> None:
     auth = office.auth()
-    token = await auth.tokens.issue(Identity("a", "s"), NOW)
+    token = await auth.tokens.issue(Identity("a", "s"), datetime.now(UTC))
     claims = {**jwt.decode(token, options={"verify_signature": False}), **change}
     key = await auth.keys.current()
     with pytest.raises(BadToken):
@@ -304,7 +304,8 @@ async def test_a_token_of_another_issuer_audience_or_time_is_refused(
 
 async def test_a_token_of_a_replica_whose_clock_is_ahead_is_good(office: Office) -> None:
     auth = office.auth()
-    token = await auth.tokens.issue(Identity("a", "s"), NOW + timedelta(seconds=30))
+    ahead = datetime.now(UTC) + timedelta(seconds=30)
+    token = await auth.tokens.issue(Identity("a", "s"), ahead)
     assert (await auth.tokens.verify(token)).account_id == "a"
 
 
