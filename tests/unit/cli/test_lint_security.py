@@ -91,6 +91,14 @@ def test_a_fresh_key_is_found(tmp_path: Path) -> None:
     assert scan(file) == 1
 
 
+def test_whatever_the_scan_passes_over_was_looked_at() -> None:
+    # A new entry is looked at, and marked, by `detect-secrets audit .secrets.baseline`.
+    files = json.loads((ROOT / ".secrets.baseline").read_text())["results"]
+    entries = [(file, one) for file, found in files.items() for one in found]
+    assert entries
+    assert [file for file, one in entries if one.get("is_secret") is not False] == []
+
+
 def test_ordinary_code_is_not_taken_for_one(tmp_path: Path) -> None:
     file = tmp_path / "settings.py"
     file.write_text('greeting = "Good morning"\n')
