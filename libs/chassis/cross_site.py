@@ -1,6 +1,7 @@
 """Whether a request that changes something was sent by another site's page [pure].
 
-No cookie and no other credential that a browser adds by itself is used anywhere, so there is
+No credential that a browser adds by itself logs anybody in (the one cookie binds a sign-in with
+the identity provider to its browser), so there is
 nothing to ride on; what remains is a page that makes its visitors send forms. The rule is the
 one of Go's net/http.CrossOriginProtection (https://pkg.go.dev/net/http#CrossOriginProtection,
 after https://words.filippo.io/csrf/), which needs no token and no state:

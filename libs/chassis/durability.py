@@ -144,7 +144,7 @@ async def _server(url: str) -> Server:
         timeout = aiohttp.ClientTimeout(total=_READ_SECONDS)
         async with (
             aiohttp.ClientSession(timeout=timeout) as session,
-            session.get(f"{url.rstrip('/')}/varz") as answer,
+            session.get(f"{url.rstrip('/')}/varz", allow_redirects=False) as answer,
         ):
             page = await answer.json()
             config = page["jetstream"]["config"]

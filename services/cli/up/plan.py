@@ -121,6 +121,8 @@ def service_environment(
     # A person may send real mail from here by naming a mail server.
     defaults = {
         "LEADLOG_LOG_FORMAT": "json",
+        # Mailed links lead there; passkeys work at "localhost" and at no bare address.
+        "LEADLOG_LEADS_PUBLIC_URL": f"http://localhost:{ports.leads}",
         "LEADLOG_NOTIFIER_MAIL_FROM": "intake@example.com",
         "LEADLOG_NOTIFIER_ATTORNEY_EMAILS": options.account_email,
     }

@@ -63,12 +63,13 @@ async def begin_oidc(request: web.Request) -> web.Response:
     except ProviderAway as error:
         raise _away(error) from None
     answer = web.Response(status=302, headers={"Location": url, **_NO_STORE})
+    tls = _by_tls(oidc)
     answer.set_cookie(
-        _cookie_name(begun.state),
+        cookie_name(begun.state, tls=tls),
         begun.cookie,
         max_age=flow.PENDING_SECONDS,
-        path=_PATH,
-        secure=oidc.client.redirect_uri.startswith("https:"),
+        path=_path(tls=tls),
+        secure=tls,
         httponly=True,
         samesite="Lax",  # the provider sends the browser here from its own site
     )
@@ -103,7 +104,8 @@ async def finish_oidc(request: web.Request) -> web.Response:
     except (SignInRefused, ProviderAway) as error:
         answer = await _refused(request, oidc, error)
     state = request.query.get("state", "")[:_MAX]
-    answer.del_cookie(_cookie_name(state), path=_PATH)
+    tls = _by_tls(oidc)
+    answer.del_cookie(cookie_name(state, tls=tls), path=_path(tls=tls), secure=tls)
     return answer
 
 
@@ -133,7 +135,7 @@ async def _ticket(request: web.Request, oidc: Oidc) -> Ticket:
         raise SignInRefused("the provider did not let you in")
     if not query["code"] or not query["state"]:
         raise SignInRefused("the provider's answer is incomplete; begin again")
-    cookie = request.cookies.get(_cookie_name(query["state"]), "")
+    cookie = request.cookies.get(cookie_name(query["state"], tls=_by_tls(oidc)), "")
     return await oidc.finish(query["code"], query["state"], cookie, query["iss"] or None, now())
 
 
@@ -205,6 +207,21 @@ def _sentence(error: Exception) -> str:
     return f"{str(error)[:1].upper()}{str(error)[1:]}."
 
 
-def _cookie_name(state: str) -> str:
-    """One for each sign-in: two windows do not take each other's."""
-    return f"{_COOKIE}_{flow.pending_key(state)[-8:]}"
+def cookie_name(state: str, *, tls: bool) -> str:
+    """Return the cookie's name: one for each sign-in, so two windows do not take each other's.
+
+    Args:
+        state: of the sign-in.
+        tls: whether browsers come by TLS. Then the name begins with ``__Host-``: no other host
+            of the domain can set or get such a cookie (RFC 6265bis, 4.1.3.2).
+    """
+    prefix = "__Host-" if tls else ""
+    return f"{prefix}{_COOKIE}_{flow.pending_key(state)[-8:]}"
+
+
+def _path(*, tls: bool) -> str:
+    return "/" if tls else _PATH  # "__Host-" asks for the whole host
+
+
+def _by_tls(oidc: Oidc) -> bool:
+    return oidc.client.redirect_uri.startswith("https:")

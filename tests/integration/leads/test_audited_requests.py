@@ -6,6 +6,7 @@ from typing import Any
 
 from libs.chassis.jetstream import get_batch
 from libs.events.topology import AUDIT
+from services.leads.auth.permissions import Role
 from tests.integration.leads.world import PASSWORD, World, log_in
 
 MARKED = "marked.somebody@nowhere.example"
@@ -58,6 +59,19 @@ async def test_a_refused_sign_in_names_the_account_but_never_the_address(world: 
     assert known["target"] == f"account:{lena.account_id}"
     assert (unknown["outcome"], unknown.get("target")) == ("refused", None)
     assert "marked" not in json.dumps([known, unknown])
+
+
+async def test_what_a_role_may_not_do_is_refused_on_record(world: World) -> None:
+    client = await world.replica()
+    viewer = await world.attorney(client, role=Role.VIEWER)
+    lead_id = await world.submit()
+
+    assert (await viewer.post(f"/leads/{lead_id}/reached-out")).status == 403
+
+    noted = (await entries(world))[-1]
+    assert (noted["action"], noted["outcome"]) == ("access.refused", "refused")
+    assert noted["actor"] == f"account:{viewer.account_id}"
+    assert noted["details"] == {"needed": "leads:reach-out"}
 
 
 async def test_without_an_entry_nothing_is_handed_out(world: World) -> None:

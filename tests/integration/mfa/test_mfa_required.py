@@ -4,6 +4,7 @@ import json
 
 from aiohttp import ClientResponse
 
+from libs.chassis.jetstream import get_batch
 from services.leads.auth.permissions import Role
 from tests.integration.leads.world import PASSWORD, Attorney, World, log_in, until
 from tests.integration.mfa.people import LENA, enrol, first_step, mails, notes, second_step
@@ -123,3 +124,25 @@ async def test_a_begun_second_step_is_worth_nothing_after_a_reset(world: World) 
 
 def uuid_of_nobody() -> str:
     return "01a20e80-0000-7000-8000-000000000000"
+
+
+async def test_a_password_that_comes_back_by_mail_leaves_the_factor_alone(world: World) -> None:
+    client = await world.replica()
+    await enrol(await world.attorney(client))
+    asked = await client.post("/auth/password-reset", json={"email": LENA})
+    assert asked.status == 202
+
+    async def link() -> str | None:
+        found = await get_batch(world.js._nc, "OUTBOX", "outbox.password_reset")
+        return json.loads(found[0].data)["link"] if found else None
+
+    async def has_come() -> bool:
+        return await link() is not None
+
+    await until(has_come)
+    token = (await link() or "").partition("#")[2]
+    confirm = {"token": token, "password": "a much newer one"}  # pragma: allowlist secret
+    assert (await client.post("/auth/password-reset/confirm", json=confirm)).status == 204
+
+    answer = await log_in(client, LENA, "a much newer one")
+    assert (answer.status, (await answer.json())["error"]) == (400, "mfa_required")

@@ -79,6 +79,10 @@ async def test_a_wrong_method_is_a_problem_that_names_the_right_ones(
     assert response.headers["Allow"] == "GET,HEAD"
 
 
+async def test_trace_is_no_method_here(client: TestClient[Any, Any]) -> None:
+    assert (await client.request("TRACE", "/things")).status == 405
+
+
 async def test_a_redirect_passes(client: TestClient[Any, Any]) -> None:
     response = await client.get("/moved", allow_redirects=False)
 

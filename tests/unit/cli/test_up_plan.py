@@ -35,6 +35,14 @@ def test_a_persons_settings_reach_the_services() -> None:
     )
 
 
+def test_mailed_links_lead_to_the_port_that_leads_has() -> None:
+    elsewhere = replace(OPTIONS, ports=replace(Ports(), leads=18081))
+    made = plan.service_environment("leads", elsewhere, SERVER, {})
+    assert made["LEADLOG_LEADS_PUBLIC_URL"] == "http://localhost:18081"
+    given = environment(LEADLOG_LEADS_PUBLIC_URL="https://leads.firm.example")
+    assert given["LEADLOG_LEADS_PUBLIC_URL"] == "https://leads.firm.example"
+
+
 def test_what_would_lead_to_another_nats_or_port_does_not() -> None:
     made = environment(
         LEADLOG_NATS_URL="nats://elsewhere",
