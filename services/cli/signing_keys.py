@@ -37,9 +37,7 @@ def list_all(data: Data = Path("var")) -> None:
     """Show all keys, without what is secret of them."""
     found = broker.run(_list(data))
     if not found:
-        console().print(
-            "There is no signing key yet: the leads service makes it when needed."
-        )
+        console().print("There is no signing key yet: the leads service makes it when needed.")
         return
     table = Table(Column("key", no_wrap=True), "since", "replaced", "state")
     for key in found:

@@ -12,6 +12,7 @@ from services.leads.auth.oidc.roles import parse_mapping, role_of
 from services.leads.auth.permissions import Role
 from services.leads.settings import LeadsSettings
 
+ENTRA = "https://login.microsoftonline.com/7c1f0000-0000-0000-0000-000000000000/v2.0"
 NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
 
 
@@ -53,6 +54,12 @@ def test_another_browser_or_too_late(cookie: str | None, later: int) -> None:
         ({"email": "a@b.example", "email_verified": "true"}, None),
         ({"email": "a@b.example"}, None),
         ({"email": 7, "email_verified": True}, None),
+        ({"email": "a@b.example", "iss": ENTRA, "xms_edov": True}, "a@b.example"),
+        ({"email": "a@b.example", "iss": ENTRA, "xms_edov": "1"}, "a@b.example"),
+        ({"email": "a@b.example", "iss": ENTRA, "xms_edov": False}, None),
+        ({"email": "a@b.example", "iss": ENTRA, "xms_edov": "0"}, None),
+        ({"email": "a@b.example", "iss": ENTRA}, None),
+        ({"email": "a@b.example", "iss": "https://evil.example", "xms_edov": True}, None),
     ],
 )
 def test_only_a_verified_address_counts(claims: dict[str, Any], email: str | None) -> None:

@@ -18,6 +18,7 @@ from pydantic import BaseModel, ConfigDict
 
 PENDING_SECONDS: Final = 600
 _RANDOM_BYTES: Final = 32
+_ENTRA: Final = "https://login.microsoftonline.com/"
 _RESERVED: Final = frozenset({"email", "email_verified", "name", "sub"})
 
 
@@ -160,14 +161,26 @@ def person(claims: Mapping[str, Any], groups_claim: str) -> Person:
     subject = claims.get("sub")
     if not isinstance(subject, str) or not subject:
         raise SignInRefused("the provider does not say who it is")
-    email = claims.get("email") if claims.get("email_verified") is True else None
     return Person(
         subject=subject,
-        email=_text(email),
+        email=_text(claims.get("email")) if _is_verified(claims) else None,
         name=_text(claims.get("name")),
         methods=frozenset({"oidc"}) | _texts(claims.get("amr")),
         groups=_texts(claims.get(groups_claim)) if groups_claim not in _RESERVED else frozenset(),
     )
+
+
+def _is_verified(claims: Mapping[str, Any]) -> bool:
+    """Whether the provider vouches for the address.
+
+    Microsoft Entra ID has no `email_verified`: it says with `xms_edov` that the owner of the
+    address's domain is verified (learn.microsoft.com, "Optional claims reference"). No other
+    issuer's word of that name counts.
+    """
+    if claims.get("email_verified") is True:
+        return True
+    by_entra = str(claims.get("iss", "")).startswith(_ENTRA)
+    return by_entra and claims.get("xms_edov") in (True, "1", "true")
 
 
 def _text(value: object) -> str | None:
