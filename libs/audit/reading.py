@@ -1,7 +1,7 @@
 """Reading the audit trail: from the stream itself, never from a copy."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Final
@@ -76,7 +76,9 @@ class AuditReader:
             span = Span(span.first, min(span.last, below - 1))
         return await newest_first(self._from(search), search, span, limit=limit)
 
-    async def oldest_first(self, search: Search, span: Span) -> AsyncIterator[list[RecordedEntry]]:
+    async def oldest_first(
+        self, search: Search, span: Span
+    ) -> AsyncGenerator[list[RecordedEntry], None]:
         """The entries that match, batch by batch, each read when the one before was taken.
 
         Raises:

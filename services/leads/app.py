@@ -38,6 +38,7 @@ from services.leads.routes import (
     accounts,
     api_keys,
     assignee,
+    audit,
     history,
     joining,
     leads,
@@ -78,6 +79,7 @@ OPERATIONS = (
     sessions,
     api_keys,
     people,
+    audit,
 )
 """Importing these modules is what fills `api`."""
 
