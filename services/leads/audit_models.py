@@ -98,7 +98,8 @@ class AuditEntryView(BaseModel):
     )
     target: str | None
     target_name: str | None = Field(
-        description="As of now, of an account, an API key or a lead; null: none, or erased."
+        description="As of now, of an account, an API key or, for who may read leads, a lead;"
+        " else null."
     )
     outcome: Outcome
     details: dict[str, str | bool | int] = Field(description="They depend on the action.")

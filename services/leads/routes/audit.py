@@ -57,7 +57,7 @@ async def list_audit(request: web.Request) -> web.Response:
     below = None if query.cursor is None else cursors.decode(query.cursor, name, int).position
     reader = AuditReader(request.app[JETSTREAM])
     page = await reader.page(query.search(), limit=query.limit, below=below)
-    items = await with_names(request.app, page.entries)
+    items = await with_names(request.app, page.entries, request[PRINCIPAL])
     shape = query.shape(found=bool(items))
     await note(
         request, "audit.listed", said=shape, count=len(items), first_page=query.cursor is None
@@ -94,7 +94,7 @@ async def export_audit(request: web.Request) -> web.StreamResponse:
     kind, search = FORMATS[query.format], query.search()
     reader = AuditReader(request.app[JETSTREAM])
     span = await reader.span(search)
-    async with aclosing(_views(request.app, reader, search, span)) as batches:
+    async with aclosing(_views(request, reader, search, span)) as batches:
         first: list[AuditEntryView] = await anext(batches, [])
         shape = query.shape(found=bool(first))
         await note(request, "audit.exported", said=shape, format=query.format, through=span.last)
@@ -118,12 +118,12 @@ async def export_audit(request: web.Request) -> web.StreamResponse:
 
 
 async def _views(
-    app: web.Application, reader: AuditReader, search: Search, span: Span
+    request: web.Request, reader: AuditReader, search: Search, span: Span
 ) -> AsyncGenerator[list[AuditEntryView], None]:
     async with aclosing(reader.oldest_first(search, span)) as batches:
         async for entries in batches:
             if entries:
-                yield await with_names(app, entries)
+                yield await with_names(request.app, entries, request[PRINCIPAL])
 
 
 def _must_see_everything(request: web.Request) -> None:

@@ -1,22 +1,30 @@
 """The audit trail over HTTP: who may read it, what is in it, and that reading it is on record."""
 
+import asyncio
 import csv
 import io
 import json
+from collections.abc import AsyncGenerator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from aiohttp import ClientPayloadError
 
-from libs.audit import AuditEntry, AuditLog
-from libs.audit.reading import AuditReader
+from libs.audit import AuditEntry, AuditLog, RecordedEntry
+from libs.audit.reading import AuditReader, Span
 from libs.audit.search import Search
+from libs.chassis.errors import StoreUnavailable
 from libs.events import new_id
 from libs.events.topology import AUDIT
 from services.leads.audit_files import COLUMNS
 from services.leads.auth import accounts
 from services.leads.auth.permissions import Role
+from tests.integration.leads.test_api_keys_api import make
 from tests.integration.leads.world import Attorney, Client, World, until
+
+ENDED = asyncio.Event()
+Batches = AsyncGenerator[list[RecordedEntry], None]
 
 
 async def an_admin(world: World, client: Client) -> Attorney:
@@ -167,6 +175,63 @@ async def test_an_export_has_all_in_order_and_nothing_that_runs(world: World) ->
     listed = await items(ruth, action="lead", limit="200")
     assert [json.loads(line) for line in lines] == listed[::-1]
     assert (await (await ruth.get("/audit/export?action=none")).text()).count("\n") == 1
+
+
+async def test_a_key_for_the_trail_alone_learns_no_leads_name(world: World) -> None:
+    client = await world.replica()
+    ruth = await an_admin(world, client)
+    lead_id = await world.submit()
+    await world.level(ruth)
+    _, machine = await make(ruth, "audit:read")
+    await write(world, 1, target=f"lead:{lead_id}")
+
+    for who, name in ((ruth, "Ada Lovelace"), (machine, None)):
+        [entry] = await items(who, target=f"lead:{lead_id}")
+        assert entry["target_name"] == name
+    assert "Lovelace" not in await (await machine.get("/audit/export")).text()
+
+
+async def endless(_reader: AuditReader, _search: Search, _span: Span) -> Batches:
+    entry = AuditEntry(action="lead.read", actor="operator")
+    one = RecordedEntry(**dict(entry), id=new_id(), time=datetime.now(UTC))
+    try:
+        while True:
+            yield [one] * 256
+    finally:
+        ENDED.set()
+
+
+async def cut_short(_reader: AuditReader, _search: Search, _span: Span) -> Batches:
+    async for batch in endless(_reader, _search, _span):
+        yield batch
+        raise StoreUnavailable
+
+
+async def test_an_export_is_sent_while_it_is_read_and_ends_with_its_reader(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client = await world.replica()
+    ruth = await an_admin(world, client)
+    ENDED.clear()
+    monkeypatch.setattr(AuditReader, "oldest_first", endless)
+    answer = await ruth.get("/audit/export")  # of a trail without end
+    assert await answer.content.readline() == (",".join(COLUMNS) + "\r\n").encode()
+    assert not ENDED.is_set()
+    answer.close()
+    async with asyncio.timeout(20):
+        await ENDED.wait()
+
+
+async def test_an_export_that_is_cut_short_does_not_look_whole(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client = await world.replica()
+    ruth = await an_admin(world, client)
+    monkeypatch.setattr(AuditReader, "oldest_first", cut_short)
+    answer = await ruth.get("/audit/export")
+    assert answer.status == 200
+    with pytest.raises(ClientPayloadError):
+        await answer.read()
 
 
 @pytest.mark.parametrize("path", ["/audit", "/audit/export"])
