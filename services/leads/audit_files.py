@@ -22,7 +22,7 @@ COLUMNS: Final = (
     "address",
     "details",
 )
-_STARTS_A_FORMULA: Final = ("=", "+", "-", "@", "\t", "\r", "\n")
+_STARTS_A_FORMULA: Final = ("=", "+", "-", "@", "\t", "\r", "\n", "\0")
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +41,7 @@ class FileFormat:
 
 
 def safe_cell(text: str) -> str:
-    """Return a cell that no spreadsheet takes for a formula (OWASP: CSV injection).
+    """Return a cell that no spreadsheet takes for a formula (OWASP ASVS 5.0, 1.2.10).
 
     A name is whatever somebody typed into the public form.
     """

@@ -35,7 +35,7 @@ def rows(text: str) -> list[list[str]]:
     return list(csv.reader(io.StringIO(text, newline="")))
 
 
-@pytest.mark.parametrize("start", ["=", "+", "-", "@", "\t", "\r", "\n"])
+@pytest.mark.parametrize("start", ["=", "+", "-", "@", "\t", "\r", "\n", "\0"])
 def test_a_name_that_is_a_formula_is_text(start: str) -> None:
     [row] = rows(csv_lines([an_entry(actor_name=f"{start}1+1")]))
     assert row[COLUMNS.index("actor_name")] == f"'{start}1+1"
