@@ -23,8 +23,8 @@ from libs.chassis.jetstream import (
 )
 from libs.events.topology import AUDIT
 
-MOST_LOOKED_AT: Final = 20_000
-"""Messages that one page costs at most; whoever wants more asks for the next page."""
+MOST_LOOKED_AT: Final = 10_000
+"""Messages that one page costs at most, about a second; who wants more asks for the next page."""
 _CLOCKS_APART: Final = timedelta(minutes=5)
 """An entry's time is its writer's, the position of a time comes from the server's clock."""
 _SERVER_TIMES: Final = (datetime(1971, 1, 1, tzinfo=UTC), datetime(2261, 1, 1, tzinfo=UTC))

@@ -49,6 +49,7 @@ class Tokens:
 
     access: str
     refresh: str
+    account_id: str
 
     def __repr__(self) -> str:
         """Show nothing."""
@@ -129,7 +130,8 @@ async def start_session(
     session_id, refresh = await auth.sessions.open(
         stored.key, account, now, methods=methods, client=client
     )
-    return Tokens(await auth.tokens.issue(Identity(account.id, session_id), now), refresh)
+    access = await auth.tokens.issue(Identity(account.id, session_id), now)
+    return Tokens(access, refresh, account.id)
 
 
 async def authenticate(auth: Auth, key: str, password: str, address: str) -> StoredAccount:
@@ -197,7 +199,7 @@ async def renew(auth: Auth, refresh_token: str, now: datetime) -> Tokens:
             raise Refused
         # Before the old token is used up: what can fail comes first.
         access = await auth.tokens.issue(Identity(stored.account.id, found.id), now)
-        return Tokens(access, await auth.sessions.rotate(found, now))
+        return Tokens(access, await auth.sessions.rotate(found, now), stored.account.id)
     except TokenReused as reused:
         raise Reused(reused.session_id) from None
     except SessionOver:

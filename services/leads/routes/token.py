@@ -143,7 +143,7 @@ async def _log_in(request: web.Request, auth: Auth, user: str, password: str) ->
             request, "sign-in.password", target=target, outcome=outcome, second_step=not refused
         )
         raise
-    own = f"account:{(await auth.tokens.verify(tokens.access)).account_id}"
+    own = f"account:{tokens.account_id}"
     await note(request, "sign-in.password", actor=own, target=own)
     return tokens
 
