@@ -122,6 +122,19 @@ def subject_of(entry: AuditEntry) -> str:
     return f"audit.{area}.{verb}.{entry.actor}.{shard_of(entry.target)}"
 
 
+def filter_of(*, action: str | None, actor: str | None, target: str | None) -> str:
+    """The subject filter that lets every entry with these values pass (and others, by shard).
+
+    Args:
+        action: a whole one, or only its area.
+        actor: as in an entry.
+        target: as in an entry.
+    """
+    area, verb = ("*", "*") if action is None else _action_tokens(action)
+    shard = "*" if target is None else shard_of(target)
+    return f"audit.{area}.{verb or '*'}.{actor or '*'}.{shard}"
+
+
 def shard_of(target: str | None) -> str:
     """The last token of the subject: two hexadecimal digits, or ``-`` without a target."""
     if target is None:

@@ -10,6 +10,7 @@ import json
 import random
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from time import monotonic
 from typing import Any, Final, TypeVar
 
@@ -241,6 +242,30 @@ async def get_batch(
         if not pending or not part or pages == 0:
             return found
         first = part[-1].sequence + 1
+
+
+async def first_since(
+    client: Client, stream: str, time: datetime, *, deadline: float = DEADLINE_SECONDS
+) -> int | None:
+    """The sequence of the first message that was stored then or later; None if there is none.
+
+    Args:
+        client: the connection.
+        stream: one that allows direct gets.
+        time: UTC; the server counts nanoseconds from 1970 in 64 bits, so up to the year 2262.
+        deadline: seconds.
+
+    Raises:
+        StoreUnavailable: no answer within the deadline.
+    """
+    # Without a filter the server would take this for a request for one message only.
+    request = {"start_time": time.isoformat(), "batch": 1, "next_by_subj": ">"}
+
+    async def attempt() -> tuple[list[StoredMessage], int]:
+        return await _get_some(client, stream, request)
+
+    found, _ = await with_retries(client, attempt, deadline=deadline)
+    return found[0].sequence if found else None
 
 
 async def _get_some(

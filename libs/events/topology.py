@@ -7,6 +7,7 @@ NATS architecture notes, so they are declared as such.
 """
 
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
@@ -38,6 +39,12 @@ BUCKETS: Final[dict[str, float | None]] = {
     "ERASURES": 400 * _DAY,
 }
 """Each KV bucket and how long its entries live, in seconds; None means for ever."""
+
+AUDIT_DAYS: Final = "leadlog-audit-days"
+"""In the metadata of the stream AUDIT: for how long the operator decided to keep entries.
+
+Kept where what it is about is, so that a decision and its effect are one write. 0: for ever.
+"""
 
 _COMPARED: Final = (
     "subjects",
@@ -104,12 +111,15 @@ def _bucket(name: str, max_age: float | None) -> StreamConfig:
     )
 
 
-def declared(replicas: int = 1, *, idempotency_hours: float = 24) -> list[StreamConfig]:
+def declared(
+    replicas: int = 1, *, idempotency_hours: float = 24, audit_days: int | None = None
+) -> list[StreamConfig]:
     """Every stream as it should be.
 
     Args:
         replicas: of each stream.
         idempotency_hours: how long a form's key is remembered.
+        audit_days: how long an audit entry is kept; 0: for ever; None: nobody has decided.
     """
     lifetimes = BUCKETS | {"IDEMPOTENCY": idempotency_hours * _HOUR}
     streams = [
@@ -121,6 +131,8 @@ def declared(replicas: int = 1, *, idempotency_hours: float = 24) -> list[Stream
             ["audit.>"],
             deny_delete=True,
             deny_purge=True,
+            max_age=(audit_days or 0) * _DAY,
+            metadata=None if audit_days is None else {AUDIT_DAYS: str(audit_days)},
         ),
         # An invitation or a new password's link: erased once it is sent, worthless after a day.
         _stream(OUTBOX, "Mails to attorneys about their accounts", ["outbox.>"], max_age=_DAY),
@@ -138,7 +150,13 @@ def declared(replicas: int = 1, *, idempotency_hours: float = 24) -> list[Stream
 
 def differences(actual: StreamConfig, wanted: StreamConfig) -> list[Difference]:
     """The declared fields in which a stream is not as it should be (pure)."""
-    return [
+    said = actual.metadata or {}
+    decided = [
+        Difference(str(wanted.name), key, said.get(key, "not decided"), value)
+        for key, value in (wanted.metadata or {}).items()
+        if said.get(key) != value
+    ]
+    return decided + [
         Difference(str(wanted.name), field, _plain(have), _plain(want))
         for field in _COMPARED
         if (have := _normal(getattr(actual, field))) != (want := _normal(getattr(wanted, field)))
@@ -150,6 +168,7 @@ async def provision(
     replicas: int = 1,
     *,
     idempotency_hours: float = 24,
+    audit_days: int | None = None,
     apply: bool = False,
     on_stream: Callable[[str], None] = lambda _name: None,
 ) -> Provisioned:
@@ -159,11 +178,13 @@ async def provision(
         js: a connection that may create streams.
         replicas: 1 for a single server, 3 in a cluster.
         idempotency_hours: how long a form's key is remembered.
+        audit_days: how long an audit entry is kept from now on; 0: for ever; None: as was
+            decided before, which is for ever until somebody decides.
         apply: also change what differs.
         on_stream: told the name of each stream as its turn comes.
     """
     created, changed, left = [], [], []
-    for wanted in declared(replicas, idempotency_hours=idempotency_hours):
+    for wanted in await _declared(js, replicas, idempotency_hours, audit_days):
         name = str(wanted.name)
         on_stream(name)
         try:
@@ -181,6 +202,25 @@ async def provision(
     return Provisioned(tuple(created), tuple(changed), tuple(left))
 
 
+def decided_audit_days(actual: StreamConfig) -> int | None:
+    """For how many days the operator decided to keep audit entries; None: nobody has decided.
+
+    Args:
+        actual: the stream AUDIT as it is.
+    """
+    said = (actual.metadata or {}).get(AUDIT_DAYS, "")
+    return int(said) if said.isdecimal() else None
+
+
+async def _declared(
+    js: JetStreamContext, replicas: int, idempotency_hours: float, audit_days: int | None
+) -> list[StreamConfig]:
+    if audit_days is None:
+        with suppress(NotFoundError):  # then it is made now
+            audit_days = decided_audit_days((await js.stream_info(AUDIT)).config)
+    return declared(replicas, idempotency_hours=idempotency_hours, audit_days=audit_days)
+
+
 async def missing(js: JetStreamContext) -> list[str]:
     """The names of the declared streams that do not exist."""
     absent = []
@@ -193,7 +233,10 @@ async def missing(js: JetStreamContext) -> list[str]:
 
 
 def _merged(actual: StreamConfig, wanted: StreamConfig) -> StreamConfig:
-    return replace(actual, **{field: getattr(wanted, field) for field in _COMPARED})
+    changed = {field: getattr(wanted, field) for field in _COMPARED}
+    # What the operator and the server wrote there stays.
+    metadata = {**(actual.metadata or {}), **(wanted.metadata or {})}
+    return replace(actual, **changed, metadata=metadata or None)
 
 
 def _normal(value: object) -> object:

@@ -15,6 +15,7 @@ from libs.chassis.logs import configure_logging
 from libs.events.topology import Provisioned, provision
 from services.cli import accounts, api_keys, broker, signing_keys
 from services.cli.accounts import Data
+from services.cli.audit_days import note_decision
 from services.cli.backup.commands import backup, restore
 from services.cli.backup.erasures import erasures
 from services.cli.console import console
@@ -87,10 +88,20 @@ def provision_streams(
     idempotency_hours: Annotated[
         float, typer.Option(help="How long a form's Idempotency-Key is remembered.", min=0.1)
     ] = 24,
+    audit_days: Annotated[
+        int | None,
+        typer.Option(
+            min=0,
+            max=36500,
+            show_default=False,
+            help="Decide how long audit entries are kept; 0: for ever. Remembered; older ones go "
+            "with --apply.",
+        ),
+    ] = None,
     data: Data = Path("var"),
 ) -> None:
     """Make every stream, bucket and the object store; report what differs."""
-    done = broker.run(_provision(data, replicas, idempotency_hours, apply=apply))
+    done = broker.run(_provision(data, replicas, idempotency_hours, audit_days, apply=apply))
     for name in done.created:
         console().print(f"created  {name}")
     for name in done.changed:
@@ -100,15 +111,21 @@ def provision_streams(
         for one in done.differences:
             table.add_row(one.stream, one.field, one.actual, one.wanted)
         console().print(table)
-        console().print("These were left as they are. `leadlog provision --apply` changes them.")
+        console().print("These were left as they are. The same with `--apply` changes them.")
         raise typer.Exit(1)
     if not done.created and not done.changed:
         console().print("Everything is there and as it should be.")
 
 
-async def _provision(data: Path, replicas: int, hours: float, *, apply: bool) -> Provisioned:
+async def _provision(
+    data: Path, replicas: int, hours: float, audit_days: int | None, *, apply: bool
+) -> Provisioned:
     async with broker.jetstream(data) as js:
-        return await provision(js, replicas, idempotency_hours=hours, apply=apply)
+        if audit_days is not None and apply:
+            await note_decision(js, audit_days)
+        return await provision(
+            js, replicas, idempotency_hours=hours, audit_days=audit_days, apply=apply
+        )
 
 
 @app.command()

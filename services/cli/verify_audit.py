@@ -9,7 +9,7 @@ from nats.js.errors import NotFoundError
 
 from libs.audit.verify import AuditCheck, AuditFinding
 from libs.chassis.jetstream import StoredMessage, get_batch
-from libs.events.topology import AUDIT
+from libs.events.topology import AUDIT, decided_audit_days
 
 _PAGE: Final = 500
 
@@ -41,7 +41,9 @@ async def examine_audit(js: JetStreamContext) -> AuditReport:
         gone = AuditFinding(0, f"is missing: there is no stream {AUDIT}; `leadlog provision`")
         return AuditReport(findings=[gone])
     last = info.state.last_seq
-    check = AuditCheck(expires=bool(info.config.max_age))
+    # Whoever decided to keep them for ever again does not get the old ones back.
+    expires = bool(info.config.max_age) or decided_audit_days(info.config) is not None
+    check = AuditCheck(expires=expires)
     report = AuditReport(last=last)
     async for message in _messages(js, last):
         found = check.take(message.sequence, message.subject, message.headers, message.data)

@@ -34,10 +34,12 @@ from services.leads.projection.projector import Projector
 from services.leads.projection.stream import read_identity
 from services.leads.projection.switch import Readers
 from services.leads.readiness import check_projection, check_streams
+from services.leads.refusals import REFUSALS, Refusals
 from services.leads.routes import (
     accounts,
     api_keys,
     assignee,
+    audit,
     history,
     joining,
     leads,
@@ -78,6 +80,7 @@ OPERATIONS = (
     sessions,
     api_keys,
     people,
+    audit,
 )
 """Importing these modules is what fills `api`."""
 
@@ -88,6 +91,7 @@ def build_app(settings: LeadsSettings) -> web.Application:
     app.middlewares.append(require_permission(api.operations))
     app[SETTINGS] = settings
     app[GATE] = PositionGate()
+    app[REFUSALS] = Refusals()
     app.cleanup_ctx.append(nats_ctx(settings, "leads"))
     app.cleanup_ctx.append(durability_ctx(settings, ("LEADS", "OBJ_RESUMES")))
     app.cleanup_ctx.append(_stores)

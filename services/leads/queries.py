@@ -5,7 +5,7 @@ sort the few leads that a filter leaves, or walk along the index of the wanted o
 what fits. The first is slow when many fit, the second when hardly any does.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 from uuid import UUID
@@ -50,6 +50,14 @@ async def one(engine: AsyncEngine, lead_id: UUID) -> Row[Any] | None:
     async with engine.connect() as connection:
         found = await connection.execute(select(leads).where(leads.c.id == str(lead_id)))
         return found.one_or_none()
+
+
+async def names(engine: AsyncEngine, lead_ids: Collection[str]) -> dict[str, str]:
+    """Return the names of those leads that are there, by id."""
+    columns = (leads.c.id, leads.c.first_name, leads.c.last_name)
+    async with engine.connect() as connection:
+        found = await connection.execute(select(*columns).where(leads.c.id.in_(lead_ids)))
+        return {row.id: f"{row.first_name} {row.last_name}" for row in found}
 
 
 async def page(

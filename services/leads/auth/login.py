@@ -9,7 +9,7 @@ from services.leads.auth.mfa import second_step
 from services.leads.auth.parts import Auth
 from services.leads.auth.passwords import TooBusy
 from services.leads.auth.principal import Principal
-from services.leads.auth.sessions import ClientInfo, SessionOver
+from services.leads.auth.sessions import ClientInfo, SessionOver, TokenReused
 from services.leads.auth.tokens import Identity
 
 
@@ -17,12 +17,30 @@ class Refused(Exception):
     """The credentials do not fit; it is not said which part."""
 
 
-class SlowDown(Exception):
-    """Too many failures for this account: wait."""
+class Reused(Refused):
+    """The refresh token was used before; its session has ended now.
 
-    def __init__(self, seconds: int) -> None:
+    Attributes:
+        session_id: The session.
+    """
+
+    def __init__(self, session_id: str) -> None:
+        super().__init__()
+        self.session_id = session_id
+
+
+class SlowDown(Exception):
+    """Too many failures for this account: wait.
+
+    Attributes:
+        seconds: How long.
+        account_id: The account, if there is one.
+    """
+
+    def __init__(self, seconds: int, account_id: str | None = None) -> None:
         super().__init__(seconds)
         self.seconds = seconds
+        self.account_id = account_id
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +49,7 @@ class Tokens:
 
     access: str
     refresh: str
+    account_id: str
 
     def __repr__(self) -> str:
         """Show nothing."""
@@ -111,7 +130,8 @@ async def start_session(
     session_id, refresh = await auth.sessions.open(
         stored.key, account, now, methods=methods, client=client
     )
-    return Tokens(await auth.tokens.issue(Identity(account.id, session_id), now), refresh)
+    access = await auth.tokens.issue(Identity(account.id, session_id), now)
+    return Tokens(access, refresh, account.id)
 
 
 async def authenticate(auth: Auth, key: str, password: str, address: str) -> StoredAccount:
@@ -131,7 +151,7 @@ async def authenticate(auth: Auth, key: str, password: str, address: str) -> Sto
     lanes = throttle.lanes(key, places, account_id, address)
     pause = auth.throttle.pause_left(*lanes)
     if pause:
-        raise SlowDown(pause)
+        raise SlowDown(pause, account_id or None)
     # Counted before anything is waited for, so that many guesses at once do not slip through.
     auth.throttle.failed(*lanes)
     known = stored.account.password_hash or None if stored else None
@@ -167,7 +187,8 @@ async def renew(auth: Auth, refresh_token: str, now: datetime) -> Tokens:
     """Trade a refresh token for new tokens; it can be used once.
 
     Raises:
-        Refused: It is not the session's newest token, or the session or account is over.
+        Refused: The session or the account is over.
+        Reused: It is not the session's newest token.
         StoreUnavailable: A bucket does not answer.
     """
     try:
@@ -178,7 +199,9 @@ async def renew(auth: Auth, refresh_token: str, now: datetime) -> Tokens:
             raise Refused
         # Before the old token is used up: what can fail comes first.
         access = await auth.tokens.issue(Identity(stored.account.id, found.id), now)
-        return Tokens(access, await auth.sessions.rotate(found, now))
+        return Tokens(access, await auth.sessions.rotate(found, now), stored.account.id)
+    except TokenReused as reused:
+        raise Reused(reused.session_id) from None
     except SessionOver:
         raise Refused from None
 

@@ -55,6 +55,8 @@ OPERATION_PERMISSIONS: Final[dict[str, Permission]] = {
     "take_lead": Permission.LEADS_REACH_OUT,
     "export_person": Permission.PEOPLE_EXPORT,
     "erase_person": Permission.PEOPLE_ERASE,
+    "list_audit": Permission.AUDIT_READ,
+    "export_audit": Permission.AUDIT_READ,
     "create_api_key": Permission.KEYS_MANAGE,
     "list_api_keys": Permission.KEYS_MANAGE,
     "revoke_api_key": Permission.KEYS_MANAGE,

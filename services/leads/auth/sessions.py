@@ -40,6 +40,18 @@ class SessionOver(Exception):
     """There is no such session any more, or the token was used before."""
 
 
+class TokenReused(SessionOver):
+    """The token was used before, so the session has ended for whoever has it.
+
+    Attributes:
+        session_id: The session.
+    """
+
+    def __init__(self, session_id: str) -> None:
+        super().__init__()
+        self.session_id = session_id
+
+
 class SessionBucket(Bucket, Protocol):
     """The bucket SESSIONS (`libs.chassis.buckets.Bucket`)."""
 
@@ -179,7 +191,8 @@ class Sessions:
         """Return the session of a refresh token that may be traded for the next one.
 
         Raises:
-            SessionOver: It may not; if it is an older one, the session has ended now.
+            SessionOver: It may not.
+            TokenReused: It is an older one, and the session has ended now.
             StoreUnavailable: The bucket does not answer.
         """
         session_id, _, secret = refresh_token.rpartition(".")
@@ -190,7 +203,7 @@ class Sessions:
             found.session, secret, now
         ):
             await self.end(session_id)
-            raise SessionOver
+            raise TokenReused(session_id)
         return Shown(found, secret)
 
     async def rotate(self, shown: Shown, now: datetime) -> str:

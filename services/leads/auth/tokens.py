@@ -14,7 +14,19 @@ _REQUIRED: Final = ["iss", "aud", "sub", "sid", "iat", "exp", "jti"]
 
 
 class BadToken(Exception):
-    """The access token is not valid: forged, damaged, for another audience, or too old."""
+    """The access token is not valid: forged, damaged, for another audience, or too old.
+
+    Attributes:
+        about: Whom or what it was of, as the audit trail names it, if that is known.
+    """
+
+    def __init__(self, text: str, about: str | None = None) -> None:
+        super().__init__(text)
+        self.about = about
+
+
+class TokenExpired(BadToken):
+    """It was good once; a client finds out in this way that it is time to renew it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +98,7 @@ class AccessTokens:
                 options={"require": _REQUIRED, "verify_iat": False},
             )
         except jwt.ExpiredSignatureError:
-            raise BadToken("it has expired") from None
+            raise TokenExpired("it has expired") from None
         except (jwt.PyJWTError, ValueError):
             raise BadToken("it is not valid") from None
         return Identity(str(claims["sub"]), str(claims["sid"]))

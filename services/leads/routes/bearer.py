@@ -9,12 +9,14 @@ from aiohttp.typedefs import Handler, Middleware
 from libs.chassis.operations import Operation
 from libs.chassis.problems import Problem
 from services.leads.audit import note
+from services.leads.auth import key_text
 from services.leads.auth.key_text import PREFIX
 from services.leads.auth.parts import Auth
 from services.leads.auth.permissions import Permission, permissions_by_route
 from services.leads.auth.principal import Principal
-from services.leads.auth.tokens import BadToken
+from services.leads.auth.tokens import BadToken, TokenExpired
 from services.leads.keys import AUTH, PRINCIPAL, now
+from services.leads.refusals import note_refusal
 from services.leads.routes.join_page import JOIN_PATHS
 
 UNLISTED: Final = JOIN_PATHS | {
@@ -67,6 +69,8 @@ async def _principal(request: web.Request) -> Principal:
             return await _of_api_key(auth, token)
         return await _of_access_token(auth, token)
     except BadToken as error:
+        if not isinstance(error, TokenExpired):  # every client has one each ten minutes
+            note_refusal(request, "access.token-refused", reason=str(error), target=error.about)
         raise _unauthorized(
             f"The access token cannot be used: {error}.",
             f', error="invalid_token", error_description="{error}"',
@@ -77,14 +81,16 @@ async def _of_access_token(auth: Auth, token: str) -> Principal:
     identity = await auth.tokens.verify(token)
     principal = await auth.live.principal(identity, now())
     if principal is None:
-        raise BadToken("its session is over")
+        raise BadToken("its session is over", f"account:{identity.account_id}")
     return principal
 
 
 async def _of_api_key(auth: Auth, text: str) -> Principal:
     principal = await auth.live_keys.principal(text, now())
     if principal is None:
-        raise BadToken("it is no API key that is valid now")
+        shown = key_text.read(text)  # only what it says it is: nobody has proved it
+        about = None if shown is None else f"api-key:{shown.key_id}"
+        raise BadToken("it is no API key that is valid now", about)
     return principal
 
 

@@ -13,6 +13,7 @@ from services.leads.auth.login import Refused, SlowDown
 from services.leads.auth.password_rules import MAX_LENGTH, MIN_LENGTH
 from services.leads.keys import AUTH, PRINCIPAL
 from services.leads.models import Strict
+from services.leads.refusals import note_refusal
 from services.leads.routes.api import api
 from services.leads.routes.client import client_info
 from services.leads.routes.notices import tell_owner
@@ -88,6 +89,7 @@ async def set_own_password(request: web.Request) -> web.Response:
             "Send your current password with the new one.",
         ) from None
     except SlowDown as slow:
+        note_refusal(request, "account.password-changed", reason="slowed-down", target=own)
         raise Problem(
             "too-many-failures",
             "Too many wrong passwords",

@@ -14,6 +14,7 @@ from services.leads.auth.mfa.policy import MFA, StepUpNeeded
 from services.leads.auth.mfa.second_step import ONE_TIME_CODE
 from services.leads.auth.mfa.step_up import TooManyTries
 from services.leads.keys import AUTH, now
+from services.leads.refusals import note_refusal
 from services.leads.routes.api import api
 from services.leads.routes.client import client_info
 from services.leads.routes.mfa_errors import TOO_MANY
@@ -191,6 +192,8 @@ async def _proved(request: web.Request, asking: Me, proof: StepUpProof) -> froze
     except Refused:
         raise WrongCode from None
     except SlowDown as slow:
+        own = f"account:{asking.account_id}"
+        note_refusal(request, "session.step-up", reason="slowed-down", target=own)
         raise TooManyTries(slow.seconds) from None
     return frozenset({"pwd"})
 

@@ -9,11 +9,12 @@ from services.leads.audit import note
 from services.leads.auth import login
 from services.leads.auth.accounts import find_by_id
 from services.leads.auth.mfa import passkey_flow, second_step
-from services.leads.auth.mfa.factors import WrongCode
+from services.leads.auth.mfa.factors import CodesPaused, WrongCode
 from services.leads.auth.mfa.passkeys import PasskeyRefused
 from services.leads.auth.mfa.second_step import Passed
 from services.leads.auth.mfa.sign_ins import SignInOver
 from services.leads.keys import AUTH, now
+from services.leads.refusals import note_refusal
 from services.leads.routes.api import api
 from services.leads.routes.client import client_info
 from services.leads.routes.mfa_errors import TOO_MANY
@@ -56,6 +57,10 @@ async def pass_second_step(request: web.Request) -> web.Response:
             passed = await second_step.with_recovery_code(
                 mfa, proof.mfa_token, proof.recovery_code or "", at
             )
+    except CodesPaused:
+        own = f"account:{account_id}"
+        note_refusal(request, f"sign-in.{method}", reason="slowed-down", target=own)
+        raise
     except WrongCode as wrong:
         await _refused(request, account_id, method, "wrong-code")
         if wrong.alarm:

@@ -12,11 +12,12 @@ from libs.chassis.api import parse_form
 from libs.chassis.problems import Problem
 from services.leads.audit import note
 from services.leads.auth import accounts, login
-from services.leads.auth.login import Refused, SlowDown, Tokens
+from services.leads.auth.login import Refused, Reused, SlowDown, Tokens
 from services.leads.auth.mfa.second_step import SecondStepNeeded
 from services.leads.auth.parts import Auth
 from services.leads.auth.password_rules import MAX_LENGTH
 from services.leads.keys import AUTH, now
+from services.leads.refusals import note_refusal
 from services.leads.routes.api import api
 from services.leads.routes.client import client_info
 from services.leads.routes.mfa_models import MfaRequired
@@ -107,7 +108,7 @@ async def _tokens(request: web.Request, auth: Auth) -> Tokens:
             case TokenRequest(grant_type="password", username=str(user), password=str(password)):
                 return await _log_in(request, auth, user, password)
             case TokenRequest(grant_type="refresh_token", refresh_token=str(token)):
-                return await login.renew(auth, token, now())
+                return await _renew(request, auth, token)
             case TokenRequest(grant_type="password"):
                 raise _Bad("invalid_request", "username and password are needed")
             case TokenRequest(grant_type="refresh_token"):
@@ -128,6 +129,10 @@ async def _tokens(request: web.Request, auth: Auth) -> Tokens:
 async def _log_in(request: web.Request, auth: Auth, user: str, password: str) -> Tokens:
     try:
         tokens = await login.log_in(auth, user, password, now(), client_info(request))
+    except SlowDown as slow:
+        meant = f"account:{slow.account_id}" if slow.account_id else None
+        note_refusal(request, "sign-in.password", reason="slowed-down", target=meant)
+        raise
     except (Refused, SecondStepNeeded) as error:
         # The account, if there is one; never the address that was typed.
         known = await accounts.find(auth.accounts, accounts.account_key(user))
@@ -138,9 +143,25 @@ async def _log_in(request: web.Request, auth: Auth, user: str, password: str) ->
             request, "sign-in.password", target=target, outcome=outcome, second_step=not refused
         )
         raise
-    own = f"account:{(await auth.tokens.verify(tokens.access)).account_id}"
+    own = f"account:{tokens.account_id}"
     await note(request, "sign-in.password", actor=own, target=own)
     return tokens
+
+
+async def _renew(request: web.Request, auth: Auth, token: str) -> Tokens:
+    try:
+        return await login.renew(auth, token, now())
+    except Reused as reused:
+        # Somebody has a copy. It ends the session, so it cannot be repeated without end.
+        account_id, _, session = reused.session_id.rpartition(".")
+        await note(
+            request,
+            "session.token-reused",
+            target=f"account:{account_id}" if account_id else f"session:{session}",
+            outcome="refused",
+            session=session,
+        )
+        raise
 
 
 def _json(

@@ -20,7 +20,7 @@ from nats.js.api import AckPolicy, ConsumerConfig
 from libs.chassis.buckets import Bucket
 from libs.events import new_id
 from libs.events.letter_store import Letters
-from libs.events.topology import declared, provision
+from libs.events.topology import AUDIT, declared, provision
 from services.cli.backup import create
 from services.cli.backup.api import Snapshot, take
 from services.cli.backup.apply import Restore
@@ -92,6 +92,7 @@ def tampered(file: Path, change: Callable[[dict[str, bytes]], None]) -> Path:
 
 
 async def test_everything_comes_back_as_it_was(js: JetStreamContext, tmp_path: Path) -> None:
+    await provision(js, audit_days=730, apply=True)
     leads = [await make_lead(js, os.urandom(size)) for size in (10, 300_000, 20_000)]
     await Bucket(js, "ACCOUNTS").put("somebody", b"first")
     await Bucket(js, "ACCOUNTS").put("somebody", b"second")
@@ -113,6 +114,7 @@ async def test_everything_comes_back_as_it_was(js: JetStreamContext, tmp_path: P
         assert (after.digest, after.last, after.resumes) == (before.digest, ack.seq, len(leads))
         assert after.findings == before.findings
         assert (await provision(there)).differences == ()
+        assert (await there.stream_info(AUDIT)).config.max_age == 730 * 86400.0
         entry = await Bucket(there, "ACCOUNTS").get("somebody")
         assert entry is not None
         assert (entry.value, entry.revision) == (b"second", 2)

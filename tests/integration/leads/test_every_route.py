@@ -16,7 +16,7 @@ from services.leads.routes.bearer import UNLISTED
 from tests.integration.leads.world import Client, World
 
 SOMETHING = "0198c0de-0000-7000-8000-000000000000"
-SEES_EVERYBODY = frozenset({"export_person", "erase_person"})
+SEES_EVERYBODY = frozenset({"export_person", "erase_person", "list_audit", "export_audit"})
 """What nobody may do who sees only some leads, whatever the role."""
 FORBIDDEN = "urn:leadlog:problem:forbidden"
 

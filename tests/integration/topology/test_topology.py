@@ -4,7 +4,7 @@ from dataclasses import replace
 from nats.js import JetStreamContext
 
 from libs.events import new_id
-from libs.events.topology import declared, missing, provision
+from libs.events.topology import AUDIT, declared, missing, provision
 from libs.resumes import JetStreamResumeStore
 
 
@@ -39,6 +39,38 @@ async def test_a_difference_is_reported_and_left_alone_until_told(js: JetStreamC
     after = (await js.stream_info("KV_IDEMPOTENCY")).config
     assert after.max_age == 86400.0
     assert after.description == "the operator's"
+
+
+async def test_how_long_audit_entries_are_kept_stays_decided(js: JetStreamContext) -> None:
+    years = 2 * 365 * 86400.0
+    reported = await provision(js, audit_days=730)
+    assert {one.field for one in reported.differences} == {"max_age", "leadlog-audit-days"}
+    assert (await js.stream_info(AUDIT)).config.max_age in {0, None}
+
+    assert (await provision(js, audit_days=730, apply=True)).changed == (AUDIT,)
+    for _ in range(2):
+        again = await provision(js, apply=True)
+        assert (again.changed, again.differences) == ((), ())
+    config = (await js.stream_info(AUDIT)).config
+    assert config.max_age == years
+    assert (config.deny_delete, config.deny_purge) == (True, True)
+
+    await js.update_stream(replace(config, max_age=86400.0))  # not by this command
+    [difference] = (await provision(js)).differences
+    assert (difference.field, difference.wanted) == ("max_age", str(years))
+    await provision(js, apply=True)
+    assert (await js.stream_info(AUDIT)).config.max_age == years
+
+    await provision(js, audit_days=0, apply=True)
+    assert (await js.stream_info(AUDIT)).config.max_age in {0, None}
+    assert (await provision(js)).differences == ()
+
+
+async def test_a_trail_can_begin_with_a_decision(js: JetStreamContext) -> None:
+    await js.delete_stream(AUDIT)
+    assert (await provision(js, audit_days=30)).created == (AUDIT,)
+    assert (await provision(js)).differences == ()
+    assert (await js.stream_info(AUDIT)).config.max_age == 30 * 86400.0
 
 
 async def test_buckets_and_resumes_are_what_nats_own_client_takes_them_for(
