@@ -22,7 +22,15 @@ from services.leads.projection.schema import leads, schema_fingerprint
 from services.leads.projection.stream import StreamIdentity
 from services.leads.projection.switch import Readers
 from services.leads.projection.writer import open_writer
-from tests.unit.leads.builders import Log, assigned, new, reached_out, submitted
+from tests.unit.leads.builders import (
+    Log,
+    assigned,
+    new,
+    reached_out,
+    released,
+    resume_scanned,
+    submitted,
+)
 
 CREATED = "2026-01-01"
 
@@ -132,8 +140,9 @@ async def test_the_same_events_twice_change_nothing(world: World) -> None:
     )
     batch = [log.recorded(event, lead_id) for event in (submitted(), mail, reached_out(note="a"))]
     first, second = (log.recorded(assigned(one), lead_id) for one in ("a1", "b2"))
-    batch.append(second)
-    later = [log.recorded(reached_out(note="b"), lead_id, actor="account:b2"), first]
+    scan, release = (log.recorded(one, lead_id) for one in (resume_scanned(), released()))
+    batch += [second, scan, release]
+    later = [log.recorded(reached_out(note="b"), lead_id, actor="account:b2"), first, scan]
     engine = open_engine(world.path)
     async with engine.connect() as connection:
         await database.recreate(connection, Meta(schema_fingerprint(), 0, CREATED))
@@ -219,8 +228,9 @@ async def test_an_unusable_file_is_rebuilt(world: World, spoil: Callable[[World]
                 "insert into leads select 1000, 'ghost', status, first_name, last_name,"
                 " email, phone, message, resume_object, resume_file_name, resume_media_type,"
                 " resume_size, resume_sha256, submitted_at, reached_out_at, reached_out_by,"
-                " channel, note, assigned_to, assigned_position, email_key, last_name_key,"
-                " search_text from leads"
+                " channel, note, assigned_to, assigned_position, scan_verdict, scan_signature,"
+                " resume_released, resume_position, email_key, last_name_key, search_text"
+                " from leads"
             )
     spoil(world)
     async with world.running():
