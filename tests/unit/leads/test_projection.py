@@ -11,9 +11,10 @@ from uuid import UUID
 import pytest
 from sqlalchemy import select, text
 
-from libs.events import Event, LeadReachedOut, NotificationSent, new_id
+from libs.events import Event, LeadReachedOut, NotificationSent, Verdict, new_id
 from libs.events.memory import MemoryEventStore
 from services.leads.projection import database
+from services.leads.projection.bulk import BulkWriter
 from services.leads.projection.database import Meta, open_engine
 from services.leads.projection.gate import NotThereYet, PositionGate
 from services.leads.projection.projector import Projector, unusable_because
@@ -119,6 +120,44 @@ async def test_leads_show_up_and_move_on(world: World) -> None:
     assert dict(world.rows()) == {str(pending): "PENDING", str(done): "REACHED_OUT"}
     assert world.heard.events == 3
     assert world.meta() == (schema_fingerprint(), 3, CREATED)
+
+
+async def test_both_ways_of_writing_take_in_what_is_known_of_a_resume(world: World) -> None:
+    log, leads_of = Log(), [new_id() for _ in range(4)]
+    scans = (resume_scanned(), released(), resume_scanned(Verdict.CLEAN))
+    batches = [
+        changes_of(
+            log.recorded(event, lead)
+            for number, lead in enumerate(leads_of)
+            for event in (submitted(), *scans[:number])
+        ),
+        # Released in a later batch than it was scanned in.
+        changes_of([log.recorded(released(), leads_of[1])]),
+    ]
+    bulk = world.path.with_name("bulk.sqlite")
+    with BulkWriter(bulk, Meta(schema_fingerprint(), 0, CREATED)) as filling:
+        for changes in batches:
+            filling.add(changes)
+        filling.finish(log.position)
+    engine = open_engine(world.path)
+    async with engine.connect() as connection:
+        await database.recreate(connection, Meta(schema_fingerprint(), 0, CREATED))
+    await engine.dispose()
+    async with open_writer(world.path) as writer:
+        for number, changes in enumerate(batches, 1):
+            await writer.apply(changes, log.position - len(batches) + number)
+
+    for path in (world.path, bulk):
+        with sqlite3.connect(path) as file:
+            found = file.execute(
+                "select scan_verdict, scan_signature, resume_released from leads order by position"
+            ).fetchall()
+        assert found == [
+            (None, None, None),
+            ("infected", "Eicar", 1),
+            ("infected", "Eicar", 1),
+            ("clean", None, 0),
+        ]
 
 
 async def test_a_restart_goes_on_where_it_stopped(world: World) -> None:
