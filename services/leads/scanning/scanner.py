@@ -35,6 +35,8 @@ _TRIES_TO_APPEND: Final = 8
 _FIRST_RETRY: Final = 1.0
 _LONGEST_RETRY: Final = 60.0
 
+Reason = Literal["too-large", "missing", "damaged", "failed"]
+
 log = structlog.get_logger(__name__)
 
 
@@ -107,6 +109,7 @@ class Scanner:
             return
         await self._pause.over()
         if not is_wanted(submission, (await self._store.load(submission.lead_id)).events):
+            self._failures.pop(submission.lead_id, None)
             return
         try:
             result = await self._result(submission.lead_id, submission.event.resume.object)
@@ -120,27 +123,30 @@ class Scanner:
 
     async def _result(self, lead_id: UUID, name: str) -> ResumeScanned:
         engine = await self._engine.version()
+        found = await self._looked_at(name)
+        # Only now: a clamd that has no room for its temporary file still says its version.
         self._pause.end()
         self._told.away(is_away=False)
+        if isinstance(found, Found):
+            return scanned(found, engine)
+        if found != "too-large":
+            failures = self._failures[lead_id] = self._failures.get(lead_id, 0) + 1
+            if failures < TRIES:
+                raise RetryLater(full_jitter(failures, _FIRST_RETRY, _LONGEST_RETRY), found)
+        return ResumeScanned(verdict=Verdict.UNSCANNABLE, reason=found, engine=engine)
+
+    async def _looked_at(self, name: str) -> Found | Reason:
         try:
             async with aclosing(_pieces(self._resumes.read(name))) as pieces:
-                return scanned(await self._engine.scan(pieces), engine)
+                return await self._engine.scan(pieces)
         except TooLarge:
-            return _unscannable("too-large", engine)
+            return "too-large"
         except ResumeMissing:
-            return self._after_tries(lead_id, "missing", engine)
+            return "missing"
         except ResumeDamaged:
-            return self._after_tries(lead_id, "damaged", engine)
+            return "damaged"
         except ScanFailed:
-            return self._after_tries(lead_id, "failed", engine)
-
-    def _after_tries(
-        self, lead_id: UUID, reason: Literal["missing", "damaged", "failed"], engine: str | None
-    ) -> ResumeScanned:
-        failures = self._failures[lead_id] = self._failures.get(lead_id, 0) + 1
-        if failures < TRIES:
-            raise RetryLater(full_jitter(failures, _FIRST_RETRY, _LONGEST_RETRY), reason)
-        return _unscannable(reason, engine)
+            return "failed"
 
     async def _record(self, submission: RecordedEvent, result: ResumeScanned) -> None:
         lead_id, fact = submission.lead_id, fact_of(submission, result, self._now())
@@ -164,12 +170,6 @@ class Scanner:
 async def _pieces(reading: AsyncIterator[bytes]) -> AsyncGenerator[bytes]:
     async for piece in reading:
         yield piece
-
-
-def _unscannable(
-    reason: Literal["too-large", "missing", "damaged", "failed"], engine: str | None
-) -> ResumeScanned:
-    return ResumeScanned(verdict=Verdict.UNSCANNABLE, reason=reason, engine=engine)
 
 
 def _say(lead_id: UUID, result: ResumeScanned) -> None:

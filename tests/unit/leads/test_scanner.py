@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from uuid import UUID
 
 import pytest
+import structlog
 
 from libs.events import (
     Event,
@@ -168,6 +169,21 @@ async def test_while_clamd_is_away_nothing_is_written_and_nothing_given_up(world
     [fact] = await world.facts(submission.lead_id)
     assert isinstance(fact.event, ResumeScanned)
     assert fact.event.verdict is Verdict.INFECTED
+
+
+async def test_a_clamd_that_only_says_its_version_is_away_as_well(world: World) -> None:
+    submission, scanner = await world.submission(BAD), world.scanner()
+    world.engine.fault = ClamdAway("it answered with an error of its own")
+    with structlog.testing.capture_logs() as logs:
+        for attempt in range(1, 6):
+            with pytest.raises(RetryLater):
+                await scanner.handle(submission, attempt)
+            world.seconds += 60
+        assert [one["log_level"] for one in logs] == ["warning"]
+        world.engine.fault = None
+        await scanner.handle(submission, 6)
+    assert [one["event"] for one in logs[1:]] == ["clamd is back", "a resume is infected"]
+    assert world.told == ["away"] * 5 + [Verdict.INFECTED]
 
 
 async def test_a_file_over_clamds_limit_is_unscannable_at_once(world: World) -> None:
