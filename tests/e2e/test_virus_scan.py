@@ -20,10 +20,11 @@ WORD = "application/vnd.openxmlformats-officedocument.wordprocessingml.document"
 async def scanning(tmp_path: Path) -> AsyncIterator[Person]:
     """Somebody at a system that has its resumes scanned."""
     system, timeout = Up(tmp_path / "data"), aiohttp.ClientTimeout(total=30)
-    async with clamd() as server, aiohttp.ClientSession(timeout=timeout) as session:
+    async with clamd() as server:
         try:
             await system.start(LEADLOG_LEADS_CLAMD=server.url)
-            yield Person(system, session)
+            async with aiohttp.ClientSession(timeout=timeout) as session:
+                yield Person(system, session)
         finally:
             await system.stop()
 
