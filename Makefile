@@ -38,8 +38,9 @@ chaos: $(READY) ## Kill everything at random under load, then compare (ARGS="--m
 
 setup: $(READY) ## Only set up the virtual environment from the lock file
 
-browser: # what tests need beside Python: Chromium, and an identity provider from npm
+browser: # what tests need beside Python: Chromium, clamd, an identity provider from npm
 	@sh tests/support/ensure-chromium.sh
+	@sh tests/support/ensure-clamd.sh
 	@sh tests/support/ensure-node.sh
 
 clean: ## Remove the virtual environment and caches (var/, your data, stays)

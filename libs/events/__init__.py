@@ -16,6 +16,9 @@ from libs.events.model import (
     NotificationSent,
     RecipientRole,
     ResumeRef,
+    ResumeReleased,
+    ResumeScanned,
+    Verdict,
 )
 from libs.events.store import (
     Appended,
@@ -54,10 +57,13 @@ __all__ = [
     "RecipientRole",
     "RecordedEvent",
     "ResumeRef",
+    "ResumeReleased",
+    "ResumeScanned",
     "RetryLater",
     "StoreUnavailable",
     "Undecodable",
     "UnknownEvent",
+    "Verdict",
     "event_id",
     "new_id",
 ]

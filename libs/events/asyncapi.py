@@ -13,6 +13,7 @@ _WRITERS: Final = {
     Part.SUBMISSION: "intake",
     Part.HANDLING: "leads",
     Part.MAIL: "notifier",
+    Part.RESUME: "leads",
 }
 _REFS: Final = "#/components/schemas/{model}"
 

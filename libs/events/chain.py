@@ -1,7 +1,7 @@
 """The hash chain: every event carries the hash of the one before it (pure).
 
 The chain runs along one part of one lead, since a part is what has one writer and an
-expectation; the first event of the parts ``handling`` and ``mail`` carries the hash of the
+expectation; the first event of every other part carries the hash of the
 lead's submission, so that all parts of a lead hang together (docs/adr/0010).
 """
 

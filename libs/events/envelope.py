@@ -11,7 +11,7 @@ from typing import Final
 from uuid import UUID
 
 from libs.events.model import Event
-from libs.events.subjects import InvalidSubject, Part, parse_subject
+from libs.events.subjects import InvalidSubject, Part, may_be_newer, parse_subject
 from libs.events.upcast import UnknownEvent, read_event
 
 SCHEMA_PREFIX: Final = "urn:leadlog:event:"
@@ -140,6 +140,8 @@ def decode(
     except (UnknownEvent, Undecodable):
         raise
     except InvalidSubject:
+        if may_be_newer(subject):
+            raise UnknownEvent(f"{headers['ce-type']} on a part of its own") from None
         raise Undecodable("the subject is not leads.<lead id>.<part>") from None
     except Exception as error:  # noqa: BLE001 - see below
         # Whatever a stored message makes a model or an upcaster do, it must not stop its

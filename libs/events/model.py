@@ -115,6 +115,40 @@ class NotificationFailed(Event):
     attempts: int
 
 
+class Verdict(StrEnum):
+    """What a virus scanner says about a resume."""
+
+    CLEAN = "clean"
+    INFECTED = "infected"
+    UNSCANNABLE = "unscannable"
+
+
+class ResumeScanned(Event):
+    """A virus scanner has looked at the resume, or could not."""
+
+    type: ClassVar[str] = "ResumeScanned"
+    version: ClassVar[int] = 1
+    part: ClassVar[Part] = Part.RESUME
+
+    verdict: Verdict
+    signature: str | None = None
+    """What was found, as the scanner names it; of an infected one only."""
+    engine: str | None = None
+    """The scanner, its version and its signatures', as it says them."""
+    reason: Literal["too-large", "missing", "damaged", "failed"] | None = None
+    """Why it could not be scanned."""
+
+
+class ResumeReleased(Event):
+    """An administrator lets people have a resume that was held back."""
+
+    type: ClassVar[str] = "ResumeReleased"
+    version: ClassVar[int] = 1
+    part: ClassVar[Part] = Part.RESUME
+
+    reason: str
+
+
 class ErasedEvent(BaseModel):
     """What is left of an event whose bytes were erased: where it stood, and its hash."""
 
@@ -153,6 +187,8 @@ EVENT_TYPES: dict[str, type[Event]] = {
         LeadAssigned,
         NotificationSent,
         NotificationFailed,
+        ResumeScanned,
+        ResumeReleased,
         LeadErased,
     )
 }

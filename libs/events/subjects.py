@@ -26,8 +26,11 @@ class Part(StrEnum):
     """Written by leads."""
     MAIL = "mail"
     """Written by notifier."""
+    RESUME = "resume"
+    """Written by leads: what is known of the uploaded file."""
 
 
+_NEWER: Final = re.compile(rf"leads\.{_UUID}\.[a-z][a-z-]*")
 _CANONICAL: Final = re.compile(rf"leads\.({_UUID})\.({'|'.join(Part)})")
 
 
@@ -62,3 +65,8 @@ def parse_subject(subject: str) -> tuple[UUID, Part]:
     if found is None:
         raise InvalidSubject(subject)
     return UUID(found[1]), Part(found[2])
+
+
+def may_be_newer(subject: str) -> bool:
+    """Tell whether a subject looks like a lead's part that only a newer version knows."""
+    return _NEWER.fullmatch(subject) is not None and _CANONICAL.fullmatch(subject) is None

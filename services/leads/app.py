@@ -50,6 +50,7 @@ from services.leads.routes import (
     passkeys,
     people,
     reached_out,
+    release,
     resume,
     second_factor_sign_in,
     sessions,
@@ -60,6 +61,7 @@ from services.leads.routes.bearer import require_permission
 from services.leads.routes.errors import ERRORS
 from services.leads.routes.join_page import add_join_pages
 from services.leads.routes.notices import OUTBOX
+from services.leads.scanning.task import scan_resumes
 from services.leads.settings import LeadsSettings
 
 OPERATIONS = (
@@ -75,6 +77,7 @@ OPERATIONS = (
     leads,
     history,
     resume,
+    release,
     reached_out,
     assignee,
     sessions,
@@ -101,6 +104,8 @@ def build_app(settings: LeadsSettings) -> web.Application:
     supervise(app, "projector", lambda: _projector(app).run())
     supervise(app, "janitor", lambda: clean_up(app, settings))
     supervise(app, "erasures", lambda: look_after_people(app, settings))
+    if settings.clamd:
+        supervise(app, "scanner", lambda: scan_resumes(app, settings))
     api.install(app)
     add_join_pages(app)
     return app

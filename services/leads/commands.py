@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Final
 from uuid import UUID, uuid5
 
-from libs.events import Conflict, EventStore, Part, RecordedEvent, event_id
+from libs.events import Conflict, EventStore, RecordedEvent, event_id
 from libs.events.envelope import record
 from libs.events.store import History
 from services.leads.lead import Command, LeadState, LeadUnknown, decide, is_meant_by, state_of
@@ -83,9 +83,8 @@ async def carry_out(
         if not new:
             return Outcome(history.events, _position(history), already=True)
         try:
-            appended = await store.append(
-                lead_id, Part.HANDLING, new, expected=history.last(Part.HANDLING)
-            )
+            part = new[0].event.part
+            appended = await store.append(lead_id, part, new, expected=history.last(part))
         except Conflict:
             await asyncio.sleep(random.uniform(0, _PAUSE * 2**attempt))  # noqa: S311 - jitter
             continue

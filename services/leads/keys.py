@@ -26,3 +26,8 @@ PRINCIPAL = web.RequestKey("principal", Principal)
 def now() -> datetime:
     """Return the time (UTC); commands carry it into the pure core."""
     return datetime.now(UTC)
+
+
+def scans(request: web.Request) -> bool:
+    """Tell whether resumes are scanned for viruses here."""
+    return bool(request.app[SETTINGS].clamd)

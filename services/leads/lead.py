@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 from functools import reduce
-from typing import Protocol
+from typing import Any, Protocol
 from uuid import UUID
 
 from libs.events import (
@@ -20,6 +20,9 @@ from libs.events import (
     LeadReachedOut,
     LeadSubmitted,
     NewEvent,
+    ResumeReleased,
+    ResumeScanned,
+    Verdict,
     event_id,
 )
 
@@ -56,6 +59,9 @@ class LeadState:
         channel: How the prospect was contacted, if it was said.
         note: The attorney's remark, if there is one.
         assigned_to: The account whose lead it is; None while it is nobody's.
+        verdict: What the last virus scan of the resume said; None before there was one.
+        signature: What that scan found.
+        released: An administrator has released the resume since then.
         erased: The person was erased; then nothing else is known.
     """
 
@@ -65,6 +71,9 @@ class LeadState:
     channel: Channel | None = None
     note: str | None = None
     assigned_to: str | None = None
+    verdict: Verdict | None = None
+    signature: str | None = None
+    released: bool = False
     erased: bool = False
 
 
@@ -106,7 +115,24 @@ class Assign:
     instead_of: frozenset[str | None] = frozenset()
 
 
-Command = MarkReachedOut | Assign
+@dataclass(frozen=True, slots=True)
+class ReleaseResume:
+    """An administrator lets people have a resume that is held back.
+
+    Attributes:
+        command_id: The same for every retry; the ids of the events are derived from it.
+        actor: Who does it, for example `account:<id>`.
+        at: When (UTC).
+        reason: Why, for the record.
+    """
+
+    command_id: UUID
+    actor: str
+    at: datetime
+    reason: str
+
+
+Command = MarkReachedOut | Assign | ReleaseResume
 
 
 class Fact(Protocol):
@@ -148,6 +174,12 @@ def decide(state: LeadState, command: Command) -> list[NewEvent]:
             if instead_of and state.assigned_to not in instead_of:
                 raise AssignedOtherwise
             return [_fact(command, LeadAssigned(assignee=assignee))]
+        case ReleaseResume(reason=reason):
+            # Not scanned yet counts as held back: whatever keeps the scanner from a file for
+            # good, somebody must be able to decide.
+            if state.released or state.verdict in {Verdict.CLEAN, Verdict.UNSCANNABLE}:
+                return []
+            return [_fact(command, ResumeReleased(reason=reason))]
 
 
 def is_meant_by(event: Event, command: Command) -> bool:
@@ -157,6 +189,8 @@ def is_meant_by(event: Event, command: Command) -> bool:
             return (channel, note) == (command.channel, command.note)
         case LeadAssigned(assignee=assignee), Assign():
             return assignee == command.assignee
+        case ResumeReleased(reason=reason), ReleaseResume():
+            return reason == command.reason
         case _:
             return False
 
@@ -176,7 +210,8 @@ def evolve(state: LeadState, fact: Fact) -> LeadState:
     """Return the state after the fact. Any fact, in any order, any number of times, is fine.
 
     Facts of other parts (mail, say) change nothing here; the first `LeadReachedOut` stands, and
-    the last `LeadAssigned`; after `LeadErased` there is nothing.
+    the last `LeadAssigned`, and of the resume's facts the last: a scan after a release counts.
+    After `LeadErased` there is nothing.
     """
     if state.erased:
         return state
@@ -194,10 +229,21 @@ def evolve(state: LeadState, fact: Fact) -> LeadState:
                 channel=channel,
                 note=note,
             )
+        case event:
+            return replace(state, **_latest(event))
+
+
+def _latest(event: Event) -> dict[str, Any]:
+    """Return what an event changes of which the last one stands."""
+    match event:
         case LeadAssigned(assignee=assignee):
-            return replace(state, assigned_to=assignee)
+            return {"assigned_to": assignee}
+        case ResumeScanned(verdict=verdict, signature=signature):
+            return {"verdict": verdict, "signature": signature, "released": False}
+        case ResumeReleased():
+            return {"released": True}
         case _:
-            return state
+            return {}
 
 
 def state_of(facts: Iterable[Fact]) -> LeadState:

@@ -18,6 +18,7 @@ from pydantic import (
 
 from libs.events import Channel
 from services.leads.lead import Status
+from services.leads.quarantine import Scan
 from services.leads.text import clean_note
 
 MAX_NOTE: Final = 2000
@@ -83,6 +84,15 @@ From = Annotated[datetime, BeforeValidator(_start), AfterValidator(_utc), _MOMEN
 Until = Annotated[datetime, BeforeValidator(_end), AfterValidator(_utc), _MOMENT_SCHEMA]
 
 
+def _reason(text: str) -> str:
+    cleaned = clean_note(text)
+    if not cleaned:
+        raise ValueError("must say something")
+    if len(cleaned) > MAX_NOTE:
+        raise ValueError(f"must have at most {MAX_NOTE} characters")
+    return cleaned
+
+
 class LeadQuery(Strict):
     """Which leads, in which order, and which page of them."""
 
@@ -130,6 +140,11 @@ class Resume(BaseModel):
     media_type: str
     size: int = Field(description="Bytes.")
     sha256: str
+    scan: Scan = Field(description="What a virus scan said; `off`: resumes are not scanned.")
+    signature: str | None = Field(description="What a virus scan found, as the scanner names it.")
+    quarantined: bool = Field(
+        description="It is infected and is not handed out, unless an administrator releases it."
+    )
 
 
 class LeadView(BaseModel):
@@ -198,6 +213,20 @@ class AssignAnswer(LeadView):
     """The lead as the log has it after the command."""
 
     already_assigned: bool = Field(description="True when it was this account's before.")
+
+
+class ReleaseRequest(Strict):
+    """Why a resume is released."""
+
+    reason: Annotated[str, AfterValidator(_reason)] = Field(
+        min_length=1, max_length=MAX_NOTE, description="For the record: it stands in the history."
+    )
+
+
+class ReleaseAnswer(LeadView):
+    """The lead as the log has it after the command."""
+
+    already_free: bool = Field(description="True when nothing held the resume back before.")
 
 
 class Actor(BaseModel):

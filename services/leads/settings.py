@@ -10,6 +10,7 @@ from libs.chassis.settings import Port, ServiceSettings
 from services.leads.auth.mfa.sealing import Sealing
 from services.leads.auth.oidc.provider import is_safe
 from services.leads.auth.oidc.roles import parse_mapping
+from services.leads.scanning.clamd import parse_address
 
 
 class LeadsSettings(ServiceSettings, service="leads"):
@@ -32,6 +33,11 @@ class LeadsSettings(ServiceSettings, service="leads"):
         gt=0,
         le=3600,
         description="How often erasures are finished and the retention rule is looked at.",
+    )
+    clamd: str = Field(
+        "",
+        description="Where ClamAV's clamd listens, to have resumes scanned for viruses:"
+        " `tcp://host:3310` or `unix:///run/clamav/clamd.ctl`. Empty: they are not.",
     )
     position_wait_seconds: float = Field(
         5.0, gt=0, le=60, description="How long a query waits for the position it asks for."
@@ -94,6 +100,13 @@ class LeadsSettings(ServiceSettings, service="leads"):
             msg = "it must begin with https:// (http:// only for this machine), without a #"
             raise ValueError(msg)
         return url
+
+    @field_validator("clamd")
+    @classmethod
+    def _clamd(cls, address: str) -> str:
+        if address:
+            parse_address(address)
+        return address
 
     @field_validator("public_url")
     @classmethod

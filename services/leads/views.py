@@ -3,10 +3,11 @@
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, Literal
 
-from libs.events import LeadAssigned, LeadSubmitted, RecordedEvent
+from libs.events import LeadAssigned, LeadSubmitted, RecordedEvent, Verdict
 from services.leads.lead import LeadUnknown, Status, state_of
 from services.leads.models import Actor, HistoryEntry, LeadView, Person, Resume
 from services.leads.projection.rows import from_micros
+from services.leads.quarantine import is_quarantined, scan_of
 
 _ACCOUNT = "account:"
 _API_KEY = "api-key:"
@@ -31,9 +32,10 @@ def named_in(events: Iterable[RecordedEvent]) -> Iterator[str | None]:
             yield recorded.event.assignee
 
 
-def view_of_row(row: Mapping[str, Any], name_of: NameOf) -> LeadView:
-    """Show a row of the projection."""
+def view_of_row(row: Mapping[str, Any], name_of: NameOf, *, scanning: bool) -> LeadView:
+    """Show a row of the projection; `scanning` says whether resumes are scanned here."""
     reached_out_at = row["reached_out_at"]
+    verdict, released = verdict_of(row), bool(row["resume_released"])
     return LeadView(
         id=row["id"],
         status=row["status"],
@@ -47,6 +49,9 @@ def view_of_row(row: Mapping[str, Any], name_of: NameOf) -> LeadView:
             media_type=row["resume_media_type"],
             size=row["resume_size"],
             sha256=row["resume_sha256"],
+            scan=scan_of(verdict, scanning=scanning),
+            signature=row["scan_signature"],
+            quarantined=is_quarantined(verdict, released=released),
         ),
         submitted_at=from_micros(row["submitted_at"]),
         reached_out_at=None if reached_out_at is None else from_micros(reached_out_at),
@@ -57,7 +62,13 @@ def view_of_row(row: Mapping[str, Any], name_of: NameOf) -> LeadView:
     )
 
 
-def view_of_facts(events: Iterable[RecordedEvent], name_of: NameOf) -> LeadView:
+def verdict_of(row: Mapping[str, Any]) -> Verdict | None:
+    """Return what the last virus scan said, of a row of the projection."""
+    verdict = row["scan_verdict"]
+    return None if verdict is None else Verdict(verdict)
+
+
+def view_of_facts(events: Iterable[RecordedEvent], name_of: NameOf, *, scanning: bool) -> LeadView:
     """Show a lead as the log has it, without waiting for any projection.
 
     Raises:
@@ -72,7 +83,12 @@ def view_of_facts(events: Iterable[RecordedEvent], name_of: NameOf) -> LeadView:
         id=submission.lead_id,
         status=state.status or Status.PENDING,
         **event.model_dump(include={"first_name", "last_name", "email", "phone", "message"}),
-        resume=Resume.model_validate(event.resume.model_dump()),
+        resume=Resume(
+            **event.resume.model_dump(exclude={"object"}),
+            scan=scan_of(state.verdict, scanning=scanning),
+            signature=state.signature,
+            quarantined=is_quarantined(state.verdict, released=state.released),
+        ),
         submitted_at=submission.time,
         reached_out_at=state.reached_out_at,
         reached_out_by=_person(state.reached_out_by, name_of),

@@ -24,6 +24,7 @@ NAME, LAST = "Xanthippequux", "Wurzelbrunft"
 ADDRESS = "xanthippequux.wurzelbrunft@example.org"
 PHONE, MESSAGE = "+49 30 9081726354", "My landlord keeps a walrus in the stairwell."
 NOTE = "She mentioned the walrus again, twice."
+WHY = "The walrus vouches for what she wrote."
 RESUME = pdf("Small") + b"\n%" + base64.b85encode(Random(3).randbytes(2000))  # noqa: S311 - bytes
 LARGE = pdf("Large") + b"\n%" + base64.b85encode(Random(4).randbytes(500_000))  # noqa: S311
 KEPT, KEPT_RESUME = "Kept", pdf("Kept") + b"\n%" + b"k" * 500
@@ -36,7 +37,7 @@ def needles() -> dict[str, bytes]:
     """
     found: dict[str, bytes] = {}
     texts = {"name": NAME, "last": LAST, "address": ADDRESS, "phone": PHONE, "message": MESSAGE}
-    for label, text in {**texts, "note": NOTE}.items():
+    for label, text in {**texts, "note": NOTE, "why": WHY}.items():
         for spelt in {text, text.lower()}:
             found[f"{label} {spelt}"] = spelt.encode()
             found[f"{label} {spelt} in UTF-16"] = spelt.encode("utf-16-le")
@@ -101,10 +102,12 @@ async def test_nothing_of_an_erased_person_is_on_disk(up: Up, person: Person) ->
     await person.until_mailed(ADDRESS, 2)
     await person.log_in()
     await person.post(f"/leads/{first}/reached-out", {"channel": "phone", "note": NOTE})
+    await person.post(f"/leads/{first}/resume/release", {"reason": WHY})
     assert (await leadlog("rebuild", "--data", data))[0] == 0
     await put_dead_letter(data, UUID(first))
     before = traces(data)
-    assert {label.split()[0] for label in before} >= {"name", "address", "phone", "note", "resume"}
+    kinds = {label.split()[0] for label in before}
+    assert kinds >= {"name", "address", "phone", "note", "why", "resume"}
 
     export = data.parent / "person.zip"
     assert (await leadlog("export", ADDRESS.upper(), export, "--data", data))[0] == 0

@@ -41,9 +41,9 @@ class Up:
         assert self.process.stdout is not None
         self._reader = asyncio.create_task(self._read(self.process.stdout))
 
-    async def start(self, *arguments: str) -> None:
-        """Start it and wait until it says that it runs."""
-        await self.launch(*arguments)
+    async def start(self, *arguments: str, **more: str) -> None:
+        """Start it and wait until it says that it runs; ``more`` goes into its environment."""
+        await self.launch(*arguments, **more)
         await self.until(self._running, "leadlog up did not get ready", 90)
         self.state = self.read_state()
         if found := re.search(r"Password\s+(\S+)\s*$", self.text, re.MULTILINE):
@@ -127,13 +127,20 @@ class Person:
         self.session = session
         self.token = ""
 
-    async def submit(self, name: str, resume: bytes, *, key: str | None = None) -> tuple[int, Json]:
-        """Send the form as a script would."""
+    async def submit(
+        self,
+        name: str,
+        resume: bytes,
+        *,
+        key: str | None = None,
+        file: tuple[str, str] = ("cv.pdf", "application/pdf"),
+    ) -> tuple[int, Json]:
+        """Send the form as a script would; ``file`` is the resume's name and media type."""
         form = aiohttp.FormData()
         form.add_field("first_name", name)
         form.add_field("last_name", "Example")
         form.add_field("email", f"{name.lower()}@example.org")
-        form.add_field("resume", resume, filename="cv.pdf", content_type="application/pdf")
+        form.add_field("resume", resume, filename=file[0], content_type=file[1])
         headers = {"Idempotency-Key": key} if key else {}
         async with self.session.post(
             f"{self.up.url('form')}/leads", data=form, headers=headers

@@ -25,6 +25,7 @@ class Permission(StrEnum):
 
     LEADS_READ = "leads:read"
     RESUMES_READ = "resumes:read"
+    RESUMES_RELEASE = "resumes:release"
     LEADS_REACH_OUT = "leads:reach-out"
     LEADS_ASSIGN = "leads:assign"
     ACCOUNTS_MANAGE = "accounts:manage"
@@ -50,6 +51,7 @@ OPERATION_PERMISSIONS: Final[dict[str, Permission]] = {
     "show_lead": Permission.LEADS_READ,
     "show_history": Permission.LEADS_READ,
     "download_resume": Permission.RESUMES_READ,
+    "release_resume": Permission.RESUMES_RELEASE,
     "reach_out": Permission.LEADS_REACH_OUT,
     "assign_lead": Permission.LEADS_ASSIGN,
     "take_lead": Permission.LEADS_REACH_OUT,

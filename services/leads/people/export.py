@@ -14,9 +14,11 @@ from nats.js import JetStreamContext
 from libs.chassis.jetstream import StoredMessage
 from libs.events import LeadSubmitted, RecordedEvent
 from libs.resumes import JetStreamResumeStore, ResumeDamaged, ResumeMissing
+from services.leads.lead import state_of
 from services.leads.people.erase import messages_of
 from services.leads.people.plan import plan_of, read
 from services.leads.people.traces import Marks, traces_of
+from services.leads.quarantine import is_quarantined
 
 _UNSAFE: Final = re.compile(r"[^\w. -]", re.ASCII)
 _LONGEST: Final = 80
@@ -24,7 +26,8 @@ _ABOUT: Final = """Everything that this installation of Leadlog keeps about a pe
 
 leads/<id>/events.json   every event of one form that was sent, oldest first: what was filled in,
                          what was done, which mails went out
-leads/<id>/<file>        the file that came with it
+leads/<id>/<file>        the file that came with it; one in which a virus was found has
+                         VIRUS-FOUND in its name and .quarantined at its end
 other.json               the mail ledger, idempotency claims and dead letters about these leads
 
 Times are UTC. What is not here: mails in mailboxes, and backups.
@@ -72,8 +75,11 @@ async def export(
             everything += messages
             _add(archive, f"leads/{lead_id}/events.json", _events(messages), now)
             yield pipe.take()
-            for recorded in filter(None, map(read, messages)):
-                async for piece in _resume(js, archive, pipe, recorded, now):
+            facts = [recorded for recorded in map(read, messages) if recorded is not None]
+            state = state_of(facts)
+            held = is_quarantined(state.verdict, released=state.released)
+            for recorded in facts:
+                async for piece in _resume(js, archive, pipe, recorded, now, quarantined=held):
                     yield piece
         _add(archive, "other.json", await _others(js, leads, everything), now)
     yield pipe.take()
@@ -101,17 +107,20 @@ async def _resume(
     pipe: _Pipe,
     recorded: RecordedEvent,
     now: datetime,
+    *,
+    quarantined: bool,
 ) -> AsyncIterator[bytes]:
     if not isinstance(recorded.event, LeadSubmitted):
         return
     resume = recorded.event.resume
     folder = f"leads/{recorded.lead_id}"
+    name = safe_name(resume.file_name)
+    if quarantined:
+        name = warning_name(name)
     # Documents are compressed already. Opened first: a name must stand in the file even if the
     # bytes turn out to be missing, which the note beside it then says.
     try:
-        with archive.open(
-            _info(f"{folder}/{safe_name(resume.file_name)}", now, zipfile.ZIP_STORED), "w"
-        ) as entry:
+        with archive.open(_info(f"{folder}/{name}", now, zipfile.ZIP_STORED), "w") as entry:
             async for piece in JetStreamResumeStore(js).read(resume.object):
                 entry.write(piece)
                 yield pipe.take()
@@ -125,6 +134,14 @@ def safe_name(file_name: str) -> str:
     """A file's name that cannot leave its folder, nor hide, nor take the events' name (pure)."""
     stem = _UNSAFE.sub("_", file_name)[-_LONGEST:].strip(" .")
     return f"file-{stem or 'resume'}"
+
+
+def warning_name(name: str) -> str:
+    """The name of a file with a virus: it says so, and no click opens it (pure).
+
+    It is the person's own data, so it is not left out.
+    """
+    return f"VIRUS-FOUND-{name}.quarantined"
 
 
 def _events(messages: Iterable[StoredMessage]) -> bytes:

@@ -19,6 +19,7 @@ from services.leads.projection.database import (
     INSERT,
     MARK_REACHED_OUT,
     META_ID,
+    SET_RESUME,
     Meta,
     written,
 )
@@ -62,6 +63,7 @@ class BulkWriter:
         self._waiting: list[Row] = []
         self._contacts: list[Row] = []
         self._assigned: list[Row] = []
+        self._resumes: list[Row] = []
         self._erased: list[str] = []
         self._connection = sqlite3.connect(path, isolation_level=None)
         for pragma in _PRAGMAS:
@@ -90,8 +92,10 @@ class BulkWriter:
         self._waiting += changes.submitted
         self._contacts += changes.reached_out
         self._assigned += changes.assigned
+        self._resumes += changes.resumes
         self._erased += changes.erased
-        if len(self._waiting) + len(self._contacts) + len(self._assigned) >= _ROWS_AT_ONCE:
+        lists = (self._waiting, self._contacts, self._assigned, self._resumes)
+        if sum(map(len, lists)) >= _ROWS_AT_ONCE:
             self._write()
 
     def finish(self, position: int, on_step: OnStep = lambda *_: None) -> None:
@@ -120,8 +124,9 @@ class BulkWriter:
         self._connection.executemany(INSERT_SEARCH, search_rows(self._waiting))
         self._connection.executemany(MARK_REACHED_OUT, self._contacts)
         self._connection.executemany(ASSIGN, self._assigned)
+        self._connection.executemany(SET_RESUME, self._resumes)
         self._connection.execute("COMMIT")
-        self._waiting, self._contacts, self._assigned = [], [], []
+        self._waiting, self._contacts, self._assigned, self._resumes = [], [], [], []
 
     def _insert_meta(self, position: int) -> None:
         values = {

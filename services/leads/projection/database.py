@@ -5,7 +5,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, bindparam, event, func, insert, literal_column, select, update
+from sqlalchemy import (
+    ColumnElement,
+    bindparam,
+    case,
+    event,
+    func,
+    insert,
+    literal_column,
+    select,
+    update,
+)
 from sqlalchemy.dialects import sqlite
 from sqlalchemy.dialects.sqlite import insert as upsert
 from sqlalchemy.exc import DatabaseError
@@ -30,7 +40,11 @@ logging.getLogger("aiosqlite").setLevel(logging.WARNING)
 
 _NAMED: Final = sqlite.dialect(paramstyle="named")
 _LATER: Final = frozenset(
-    {"reached_out_at", "reached_out_by", "channel", "note", "assigned_to", "assigned_position"}
+    {
+        *("reached_out_at", "reached_out_by", "channel", "note"),
+        *("assigned_to", "assigned_position"),
+        *("scan_verdict", "scan_signature", "resume_released", "resume_position"),
+    }
 )
 _PENDING: Final[ColumnElement[str]] = literal_column(f"'{Status.PENDING.value}'")
 
@@ -68,6 +82,23 @@ ASSIGN: Final = written(
         func.coalesce(leads.c.assigned_position, literal_column("0")) < bindparam("at_position"),
     )
     .values(assigned_to=bindparam("assignee"), assigned_position=bindparam("at_position"))
+)
+SET_RESUME: Final = written(
+    update(leads)
+    .where(
+        leads.c.id == bindparam("lead_id"),
+        func.coalesce(leads.c.resume_position, literal_column("0")) < bindparam("at_position"),
+    )
+    .values(
+        # A release says nothing about what was found: that stays as it is.
+        scan_verdict=func.coalesce(bindparam("verdict"), leads.c.scan_verdict),
+        scan_signature=case(
+            (bindparam("verdict").is_(None), leads.c.scan_signature),
+            else_=bindparam("signature"),
+        ),
+        resume_released=bindparam("released"),
+        resume_position=bindparam("at_position"),
+    )
 )
 
 

@@ -5,14 +5,23 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
-from libs.events import LeadAssigned, LeadErased, LeadReachedOut, LeadSubmitted, Part, RecordedEvent
+from libs.events import (
+    LeadAssigned,
+    LeadErased,
+    LeadReachedOut,
+    LeadSubmitted,
+    Part,
+    RecordedEvent,
+    ResumeReleased,
+    ResumeScanned,
+)
 from services.leads.lead import Status
 from services.leads.text import email_key, fold
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND: Final = timedelta(microseconds=1)
 
-PARTS: Final = frozenset({Part.SUBMISSION, Part.HANDLING})
+PARTS: Final = frozenset({Part.SUBMISSION, Part.HANDLING, Part.RESUME})
 """Whose events show in a row; mails are seen in a lead's history, which is read from the log."""
 
 Row = dict[str, Any]
@@ -40,11 +49,13 @@ class Changes:
     submitted: list[Row] = field(default_factory=list)
     reached_out: list[Row] = field(default_factory=list)
     assigned: list[Row] = field(default_factory=list)
+    resumes: list[Row] = field(default_factory=list)
     erased: list[str] = field(default_factory=list)
 
     def __bool__(self) -> bool:
         """Whether the batch does anything."""
-        return bool(self.submitted or self.reached_out or self.assigned or self.erased)
+        updates = self.reached_out or self.assigned or self.resumes
+        return bool(self.submitted or updates or self.erased)
 
 
 def changes_of(events: Iterable[RecordedEvent]) -> Changes:
@@ -58,6 +69,8 @@ def changes_of(events: Iterable[RecordedEvent]) -> Changes:
                 changes.reached_out.append(_reached_out(recorded, event))
             case LeadAssigned() as event:
                 changes.assigned.append(_assigned(recorded, event))
+            case ResumeScanned() | ResumeReleased() as event:
+                changes.resumes.append(_resume(recorded, event))
             case LeadErased():
                 changes.erased.append(str(recorded.lead_id))
             case _:
@@ -102,5 +115,16 @@ def _assigned(recorded: RecordedEvent, event: LeadAssigned) -> Row:
     return {
         "lead_id": str(recorded.lead_id),
         "assignee": event.assignee,
+        "at_position": recorded.position,
+    }
+
+
+def _resume(recorded: RecordedEvent, event: ResumeScanned | ResumeReleased) -> Row:
+    scan = event if isinstance(event, ResumeScanned) else None
+    return {
+        "lead_id": str(recorded.lead_id),
+        "verdict": None if scan is None else scan.verdict.value,
+        "signature": None if scan is None else scan.signature,
+        "released": scan is None,
         "at_position": recorded.position,
     }

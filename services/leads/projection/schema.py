@@ -3,7 +3,7 @@
 import hashlib
 from typing import Final
 
-from sqlalchemy import BigInteger, Column, Index, Integer, MetaData, String, Table, Text
+from sqlalchemy import BigInteger, Boolean, Column, Index, Integer, MetaData, String, Table, Text
 from sqlalchemy.dialects import sqlite
 from sqlalchemy.schema import CreateIndex, CreateTable
 
@@ -45,6 +45,10 @@ leads = Table(
     Column("note", Text),
     Column("assigned_to", String(36), comment="the account's id; null: nobody's"),
     Column("assigned_position", Integer, comment="of the last assignment in the log"),
+    Column("scan_verdict", String(16), comment="of the last virus scan; null: none yet"),
+    Column("scan_signature", Text, comment="what it found"),
+    Column("resume_released", Boolean, comment="by an administrator, since that scan"),
+    Column("resume_position", Integer, comment="of the resume's last fact in the log"),
     Column("email_key", Text, nullable=False, comment="NFC, without case"),
     Column("last_name_key", Text, nullable=False, comment="without case and accents"),
     Column("search_text", Text, nullable=False, comment="names and email, folded"),

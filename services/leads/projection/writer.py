@@ -20,6 +20,7 @@ from services.leads.projection.database import (
     MARK_REACHED_OUT,
     META_ID,
     PRAGMAS,
+    SET_RESUME,
     written,
 )
 from services.leads.projection.erasing import Scrubber, erase_rows
@@ -89,6 +90,8 @@ class Writer:
                 transaction.executemany(MARK_REACHED_OUT, changes.reached_out)
             if changes.assigned:
                 transaction.executemany(ASSIGN, changes.assigned)
+            if changes.resumes:
+                transaction.executemany(SET_RESUME, changes.resumes)
             if erase_rows(transaction, changes.erased):
                 self._scrubber.need()
             if position > self._written:

@@ -10,7 +10,7 @@ from libs.chassis.errors import FieldError
 from libs.chassis.problems import Problem, refused
 from services.leads.audit import note
 from services.leads.auth.accounts import find_by_id
-from services.leads.keys import AUTH, DIRECTORY, PRINCIPAL, now
+from services.leads.keys import AUTH, DIRECTORY, PRINCIPAL, now, scans
 from services.leads.lead import Assign
 from services.leads.models import NOBODY, AssignAnswer, AssignRequest
 from services.leads.routes.api import POSITION, POSITION_HEADER, api
@@ -94,7 +94,7 @@ async def _assign(
         already=outcome.already,
     )
     names = await request.app[DIRECTORY].names(named_in(outcome.events))
-    view = view_of_facts(outcome.events, names.get)
+    view = view_of_facts(outcome.events, names.get, scanning=scans(request))
     answer = AssignAnswer(**dict(view), already_assigned=outcome.already)
     return model_response(answer, headers={POSITION: str(outcome.position)})
 

@@ -8,7 +8,7 @@ from sqlalchemy import Row
 from libs.chassis.api import ResponseSpec, parse_query, path_uuid
 from services.leads import queries
 from services.leads.audit import note
-from services.leads.keys import DIRECTORY, PRINCIPAL, READERS
+from services.leads.keys import DIRECTORY, PRINCIPAL, READERS, scans
 from services.leads.listing_shape import shape_of
 from services.leads.models import LeadPage, LeadQuery, LeadView
 from services.leads.routes.api import POSITION, POSITION_HEADER, POSITION_PARAMETER, api
@@ -42,7 +42,11 @@ async def list_leads(request: web.Request) -> web.Response:
     async with request.app[READERS].reading() as engine:
         rows, next_cursor = await queries.page(engine, query)
     names = await request.app[DIRECTORY].names(one for row in rows for one in _named_in(row))
-    items = [view_of_row(dict(row._mapping), names.get) for row in rows]  # noqa: SLF001 - SQLAlchemy's documented name
+    scanning = scans(request)
+    items = [
+        view_of_row(dict(row._mapping), names.get, scanning=scanning)  # noqa: SLF001 - SQLAlchemy's documented name
+        for row in rows
+    ]
     await note(request, "leads.listed", said=shape_of(query), count=len(items))
     answer = LeadPage(items=items, next_cursor=next_cursor)
     return model_response(answer, headers={POSITION: str(position)})
@@ -65,7 +69,7 @@ async def show_lead(request: web.Request) -> web.Response:
     row = await visible_row(request, lead_id)
     await note(request, "lead.read", target=f"lead:{lead_id}")
     names = await request.app[DIRECTORY].names(_named_in(row))
-    view = view_of_row(dict(row._mapping), names.get)  # noqa: SLF001 - SQLAlchemy's documented name
+    view = view_of_row(dict(row._mapping), names.get, scanning=scans(request))  # noqa: SLF001 - SQLAlchemy's documented name
     return model_response(view, headers={POSITION: str(position)})
 
 

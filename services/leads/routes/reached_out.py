@@ -6,7 +6,7 @@ from aiohttp import web
 
 from libs.chassis.api import ResponseSpec, parse_json, path_uuid
 from services.leads.audit import note
-from services.leads.keys import DIRECTORY, PRINCIPAL, now
+from services.leads.keys import DIRECTORY, PRINCIPAL, now, scans
 from services.leads.lead import MarkReachedOut
 from services.leads.models import ReachedOutAnswer, ReachedOutRequest
 from services.leads.routes.api import POSITION, POSITION_HEADER, api
@@ -55,7 +55,7 @@ async def reach_out(request: web.Request) -> web.Response:
     outcome = await carried_out(request, lead_id, command)
     await note(request, "lead.reached-out", target=f"lead:{lead_id}", already=outcome.already)
     names = await request.app[DIRECTORY].names(named_in(outcome.events))
-    view = view_of_facts(outcome.events, names.get)
+    view = view_of_facts(outcome.events, names.get, scanning=scans(request))
     answer = ReachedOutAnswer(**dict(view), already_reached_out=outcome.already)
     return model_response(answer, headers={POSITION: str(outcome.position)})
 

@@ -2,8 +2,8 @@
 
 import re
 import unicodedata
-from collections.abc import AsyncIterator
-from typing import Final
+from collections.abc import AsyncIterator, Callable, Mapping
+from typing import Any, Final
 from urllib.parse import quote
 from uuid import UUID
 
@@ -15,10 +15,12 @@ from libs.chassis.errors import StoreUnavailable
 from libs.chassis.problems import Problem
 from libs.resumes import ResumeDamaged, ResumeMissing
 from services.leads.audit import note
-from services.leads.keys import RESUMES
+from services.leads.keys import RESUMES, scans
+from services.leads.quarantine import Refusal, refusal_of
 from services.leads.routes.api import POSITION_PARAMETER, api
 from services.leads.routes.positions import wait_for_position
 from services.leads.routes.reading import visible_row
+from services.leads.views import verdict_of
 
 _DOCUMENTS: Final = frozenset(
     {
@@ -43,6 +45,11 @@ log = structlog.get_logger(__name__)
     "GET",
     "/leads/{id}/resume",
     summary="Download a lead's resume",
+    description=(
+        "Where resumes are scanned for viruses, one that was not scanned yet is answered with 409"
+        " `resume-not-scanned`, and one with a virus with 403 `resume-quarantined`, until an"
+        " administrator releases it."
+    ),
     responses={
         200: ResponseSpec(
             {"*/*": {"type": "string", "format": "binary"}},
@@ -51,7 +58,7 @@ log = structlog.get_logger(__name__)
         ),
         304: ResponseSpec({}, "The client has it already.", _ETAG_HEADER),
     },
-    problems=(410, 422, 500, 503),
+    problems=(403, 409, 410, 422, 500, 503),
     security=True,
     tags=["leads"],
     parameters=[
@@ -64,6 +71,7 @@ async def download_resume(request: web.Request) -> web.StreamResponse:
     lead_id = path_uuid(request, "id")
     await wait_for_position(request)
     row = await visible_row(request, lead_id)
+    await _refuse(request, dict(row._mapping), lead_id)  # noqa: SLF001 - SQLAlchemy's documented name
     headers = _headers(row.resume_file_name, row.resume_media_type, row.resume_sha256)
     unchanged = any(tag.value in {row.resume_sha256, "*"} for tag in request.if_none_match or ())
     # Who has it already and looks at it again has read it again.
@@ -76,6 +84,44 @@ async def download_resume(request: web.Request) -> web.StreamResponse:
         return response
     await _stream(request, response, request.app[RESUMES].read(row.resume_object), lead_id)
     return response
+
+
+async def _refuse(request: web.Request, row: Mapping[str, Any], lead_id: UUID) -> None:
+    """Hold the file back, and note that somebody wanted it."""
+    reason = refusal_of(
+        verdict_of(row), released=bool(row["resume_released"]), scanning=scans(request)
+    )
+    if reason is None:
+        return
+    await note(request, "resume.read", target=f"lead:{lead_id}", outcome="refused", reason=reason)
+    problem = _REFUSALS[reason]
+    raise problem()
+
+
+def _not_scanned() -> Problem:
+    return Problem(
+        "resume-not-scanned",
+        "The resume is not scanned for viruses yet",
+        409,
+        "Try again in a moment. If it stays so, the virus scanner is away: ask your administrator.",
+        headers={"Retry-After": "5"},
+    )
+
+
+def _quarantined() -> Problem:
+    return Problem(
+        "resume-quarantined",
+        "A virus was found in the resume",
+        403,
+        "The lead itself is fine: reach out, and ask for the resume again. If you are sure that"
+        " it is a false alarm, an administrator can release the file.",
+    )
+
+
+_REFUSALS: Final[dict[Refusal, Callable[[], Problem]]] = {
+    "not-scanned": _not_scanned,
+    "quarantined": _quarantined,
+}
 
 
 async def _stream(

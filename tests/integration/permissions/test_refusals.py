@@ -63,6 +63,7 @@ REFUSED: dict[str, list[str]] = {
     "intake": [
         f"leads.{LEAD}.handling",
         f"leads.{LEAD}.mail",
+        f"leads.{LEAD}.resume",
         f"leads.{LEAD}.other",
         "leads.submission",
         "audit.lead.read.anonymous.-",
@@ -76,6 +77,7 @@ REFUSED: dict[str, list[str]] = {
         *erasing(*STREAMS),
         *of(("$JS.API.STREAM.INFO.{}",), *PUBLIC_SIDE),
         "$JS.ACK.LEADS.notifier.1.1.1.1.1",
+        "$JS.ACK.LEADS.leads-scanner.1.1.1.1.1",
     ],
     "leads": [
         f"leads.{LEAD}.submission",
@@ -97,9 +99,12 @@ REFUSED: dict[str, list[str]] = {
     "notifier": [
         f"leads.{LEAD}.submission",
         f"leads.{LEAD}.handling",
+        f"leads.{LEAD}.resume",
         "audit.lead.read.anonymous.-",
         "outbox.x",
         "dead.projection.1",
+        "dead.leads-scanner.1",
+        "$JS.ACK.LEADS.leads-scanner.1.1.1.1.1",
         f"$O.RESUMES.C.{NAME}",
         f"_INBOX_leads.{LEAD}",
         *(f"$KV.{name.removeprefix('KV_')}.x" for name in buckets("KV_MAIL_LEDGER")),
@@ -113,9 +118,17 @@ REFUSED: dict[str, list[str]] = {
     "operator": [
         f"leads.{LEAD}.submission",
         f"leads.{LEAD}.mail",
-        "$JS.API.CONSUMER.DELETE.LEADS.notifier",
-        "$JS.API.CONSUMER.CREATE.LEADS.notifier.leads.*.submission",
-        "$JS.API.CONSUMER.MSG.NEXT.LEADS.notifier",
+        f"leads.{LEAD}.resume",
+        *(
+            f"$JS.API.CONSUMER.{request}"
+            for name in ("notifier", "leads-scanner")
+            for request in (
+                f"DELETE.LEADS.{name}",
+                f"CREATE.LEADS.{name}.leads.*.submission",
+                f"MSG.NEXT.LEADS.{name}",
+            )
+        ),
+        "$JS.ACK.LEADS.leads-scanner.1.1.1.1.1",
         *of(("$JS.API.STREAM.PURGE.{}",), *STREAMS),
         *erasing("AUDIT"),
     ],
@@ -164,6 +177,15 @@ async def test_intake_cannot_erase_resumes_by_a_rollup(server: NatsServer) -> No
             assert json.loads(answer.data)["error"]["description"] == "rollup not permitted"
         info = await operator.client.jetstream().stream_info("OBJ_RESUMES")
         assert info.state.messages == 1
+
+
+async def test_the_leads_service_alone_says_what_is_known_of_a_resume(server: NatsServer) -> None:
+    allowed = []
+    for name in (*SERVICES, "operator"):
+        async with user(server, name) as one:
+            if await one.may_publish(f"leads.{LEAD}.resume"):
+                allowed.append(name)
+    assert allowed == ["leads"]
 
 
 async def test_a_wildcard_in_what_intake_publishes_reads_nothing(server: NatsServer) -> None:

@@ -142,6 +142,15 @@ def test_an_event_on_another_parts_subject_is_undecodable() -> None:
         decode(subject_of(LEAD, Part.MAIL), headers, payload, 1)
 
 
+def test_a_part_that_only_a_newer_version_knows_is_passed_over() -> None:
+    headers, payload = encode(new(submitted()), LEAD)
+    with pytest.raises(UnknownEvent):
+        decode(f"leads.{LEAD}.billing", headers, payload, 1)
+    for subject in (f"leads.{LEAD}.Billing", f"leads.{LEAD}.*", "leads.x.billing"):
+        with pytest.raises(Undecodable):
+            decode(subject, headers, payload, 1)
+
+
 def test_no_headers_at_all_is_undecodable() -> None:
     with pytest.raises(Undecodable):
         decode(subject_of(LEAD, Part.MAIL), None, b"{}", 1)

@@ -13,6 +13,9 @@ from libs.events import (
     NewEvent,
     RecordedEvent,
     ResumeRef,
+    ResumeReleased,
+    ResumeScanned,
+    Verdict,
     new_id,
 )
 from libs.events.envelope import record
@@ -37,6 +40,15 @@ def assigned(assignee: str | None = "a1") -> LeadAssigned:
     return LeadAssigned(assignee=assignee)
 
 
+def resume_scanned(verdict: Verdict = Verdict.INFECTED) -> ResumeScanned:
+    signature = "Eicar" if verdict is Verdict.INFECTED else None
+    return ResumeScanned(verdict=verdict, signature=signature, engine="ClamAV 1.4.6")
+
+
+def released(reason: str = "false alarm") -> ResumeReleased:
+    return ResumeReleased(reason=reason)
+
+
 def new(event: Event, *, actor: str = "account:a1", at: datetime = START) -> NewEvent:
     return NewEvent(event=event, id=uuid4(), time=at, source="/leadlog/test", actor=actor)
 
@@ -55,4 +67,13 @@ class Log:
         return record(new(event, actor=actor, at=at), lead_id or new_id(), self.position)
 
 
-__all__ = ["START", "Log", "assigned", "new", "reached_out", "submitted"]
+__all__ = [
+    "START",
+    "Log",
+    "assigned",
+    "new",
+    "reached_out",
+    "released",
+    "resume_scanned",
+    "submitted",
+]

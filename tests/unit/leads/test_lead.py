@@ -16,6 +16,7 @@ from libs.events import (
     NewEvent,
     NotificationFailed,
     NotificationSent,
+    Verdict,
     event_id,
 )
 from services.leads.lead import (
@@ -26,12 +27,21 @@ from services.leads.lead import (
     LeadState,
     LeadUnknown,
     MarkReachedOut,
+    ReleaseResume,
     Status,
     decide,
     evolve,
     state_of,
 )
-from tests.unit.leads.builders import START, assigned, new, reached_out, submitted
+from tests.unit.leads.builders import (
+    START,
+    assigned,
+    new,
+    reached_out,
+    released,
+    resume_scanned,
+    submitted,
+)
 
 MARK = MarkReachedOut(
     command_id=uuid4(), actor="account:a1", at=START, channel=Channel.PHONE, note="Call back Monday"
@@ -121,6 +131,39 @@ def test_whose_it_is_and_how_it_stands_are_apart() -> None:
     assert (state_of(facts).assigned_to, state_of(facts).note) == ("a1", "spoke")
 
 
+RELEASE = ReleaseResume(uuid4(), "account:boss", START, "false alarm")
+
+
+@pytest.mark.parametrize("held", [[], [new(resume_scanned())]])
+def test_a_resume_that_is_held_back_is_released_once(held: list[NewEvent]) -> None:
+    facts = [new(submitted()), *held]
+    followed = when(facts, RELEASE)
+
+    assert [(fact.event, fact.actor) for fact in followed] == [(released(), "account:boss")]
+    assert state_of([*facts, *followed]).released
+    assert when([*facts, *followed], RELEASE) == []
+
+
+@pytest.mark.parametrize("verdict", [Verdict.CLEAN, Verdict.UNSCANNABLE])
+def test_a_resume_that_is_not_held_back_needs_no_release(verdict: Verdict) -> None:
+    assert when([new(submitted()), new(resume_scanned(verdict))], RELEASE) == []
+
+
+def test_a_scan_after_the_release_counts() -> None:
+    facts = [new(submitted()), new(released()), new(resume_scanned())]
+
+    assert state_of(facts).verdict is Verdict.INFECTED
+    assert not state_of(facts).released
+    assert [fact.event for fact in when(facts, RELEASE)] == [released()]
+
+
+def test_what_a_scan_finds_leaves_the_lead_as_it_is() -> None:
+    facts = [new(submitted()), new(resume_scanned())]
+
+    assert state_of(facts).status is Status.PENDING
+    assert [fact.event for fact in when(facts, MARK)] != []
+
+
 any_event: st.SearchStrategy[Event] = st.one_of(
     st.just(submitted()),
     st.builds(
@@ -129,6 +172,8 @@ any_event: st.SearchStrategy[Event] = st.one_of(
         note=st.none() | st.text(max_size=20),
     ),
     st.builds(assigned, st.none() | st.sampled_from(["a1", "b2"])),
+    st.builds(resume_scanned, st.sampled_from(Verdict)),
+    st.just(released()),
     st.just(
         NotificationSent(
             template="t", recipient_role="prospect", recipient="p@example.org", message_id="m"
@@ -192,6 +237,6 @@ def test_of_an_erased_lead_nothing_is_known_and_nothing_can_be_done() -> None:
     facts = [new(submitted()), new(assigned()), stone, new(submitted()), new(reached_out())]
     assert state_of(facts) == LeadState(erased=True)
     assign = Assign(command_id=uuid4(), actor="account:a1", at=START, assignee="a2")
-    for command in (MARK, assign):
+    for command in (MARK, assign, RELEASE):
         with pytest.raises(LeadIsErased):
             when([stone], command)

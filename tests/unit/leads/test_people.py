@@ -16,6 +16,9 @@ from libs.events import (
     NotificationSent,
     RecordedEvent,
     ResumeRef,
+    ResumeReleased,
+    ResumeScanned,
+    Verdict,
 )
 from libs.events.chain import hash_of
 from libs.events.envelope import encode, record
@@ -95,6 +98,19 @@ def test_a_plan_names_what_is_new_and_erases_the_submission_last() -> None:
     assert plan.last_handling == 5
     assert plan.objects == {"o-1"}
     assert plan.message_ids == {"<m@f>"}
+
+
+def test_what_is_known_of_the_resume_is_erased_as_well() -> None:
+    scan = stored(ResumeScanned(verdict=Verdict.INFECTED, signature="S"), 4)
+    release = stored(ResumeReleased(reason="She sent it again, it is the same."), 6)
+    plan = plan_of([stored(SUBMITTED, 3), scan, release])
+    assert [(one.position, one.part) for one in plan.unannounced] == [
+        (3, "submission"),
+        (4, "resume"),
+        (6, "resume"),
+    ]
+    assert plan.doomed == (4, 6, 3)
+    assert plan.last_handling == 0
 
 
 def test_what_is_named_already_is_erased_without_naming_it_again() -> None:

@@ -11,9 +11,10 @@ from uuid import UUID
 import pytest
 from sqlalchemy import select, text
 
-from libs.events import Event, LeadReachedOut, NotificationSent, new_id
+from libs.events import Event, LeadReachedOut, NotificationSent, Verdict, new_id
 from libs.events.memory import MemoryEventStore
 from services.leads.projection import database
+from services.leads.projection.bulk import BulkWriter
 from services.leads.projection.database import Meta, open_engine
 from services.leads.projection.gate import NotThereYet, PositionGate
 from services.leads.projection.projector import Projector, unusable_because
@@ -22,7 +23,15 @@ from services.leads.projection.schema import leads, schema_fingerprint
 from services.leads.projection.stream import StreamIdentity
 from services.leads.projection.switch import Readers
 from services.leads.projection.writer import open_writer
-from tests.unit.leads.builders import Log, assigned, new, reached_out, submitted
+from tests.unit.leads.builders import (
+    Log,
+    assigned,
+    new,
+    reached_out,
+    released,
+    resume_scanned,
+    submitted,
+)
 
 CREATED = "2026-01-01"
 
@@ -113,6 +122,44 @@ async def test_leads_show_up_and_move_on(world: World) -> None:
     assert world.meta() == (schema_fingerprint(), 3, CREATED)
 
 
+async def test_both_ways_of_writing_take_in_what_is_known_of_a_resume(world: World) -> None:
+    log, leads_of = Log(), [new_id() for _ in range(4)]
+    scans = (resume_scanned(), released(), resume_scanned(Verdict.CLEAN))
+    batches = [
+        changes_of(
+            log.recorded(event, lead)
+            for number, lead in enumerate(leads_of)
+            for event in (submitted(), *scans[:number])
+        ),
+        # Released in a later batch than it was scanned in.
+        changes_of([log.recorded(released(), leads_of[1])]),
+    ]
+    bulk = world.path.with_name("bulk.sqlite")
+    with BulkWriter(bulk, Meta(schema_fingerprint(), 0, CREATED)) as filling:
+        for changes in batches:
+            filling.add(changes)
+        filling.finish(log.position)
+    engine = open_engine(world.path)
+    async with engine.connect() as connection:
+        await database.recreate(connection, Meta(schema_fingerprint(), 0, CREATED))
+    await engine.dispose()
+    async with open_writer(world.path) as writer:
+        for number, changes in enumerate(batches, 1):
+            await writer.apply(changes, log.position - len(batches) + number)
+
+    for path in (world.path, bulk):
+        with sqlite3.connect(path) as file:
+            found = file.execute(
+                "select scan_verdict, scan_signature, resume_released from leads order by position"
+            ).fetchall()
+        assert found == [
+            (None, None, None),
+            ("infected", "Eicar", 1),
+            ("infected", "Eicar", 1),
+            ("clean", None, 0),
+        ]
+
+
 async def test_a_restart_goes_on_where_it_stopped(world: World) -> None:
     async with world.running():
         await world.happened(submitted())
@@ -132,8 +179,9 @@ async def test_the_same_events_twice_change_nothing(world: World) -> None:
     )
     batch = [log.recorded(event, lead_id) for event in (submitted(), mail, reached_out(note="a"))]
     first, second = (log.recorded(assigned(one), lead_id) for one in ("a1", "b2"))
-    batch.append(second)
-    later = [log.recorded(reached_out(note="b"), lead_id, actor="account:b2"), first]
+    scan, release = (log.recorded(one, lead_id) for one in (resume_scanned(), released()))
+    batch += [second, scan, release]
+    later = [log.recorded(reached_out(note="b"), lead_id, actor="account:b2"), first, scan]
     engine = open_engine(world.path)
     async with engine.connect() as connection:
         await database.recreate(connection, Meta(schema_fingerprint(), 0, CREATED))
@@ -219,8 +267,9 @@ async def test_an_unusable_file_is_rebuilt(world: World, spoil: Callable[[World]
                 "insert into leads select 1000, 'ghost', status, first_name, last_name,"
                 " email, phone, message, resume_object, resume_file_name, resume_media_type,"
                 " resume_size, resume_sha256, submitted_at, reached_out_at, reached_out_by,"
-                " channel, note, assigned_to, assigned_position, email_key, last_name_key,"
-                " search_text from leads"
+                " channel, note, assigned_to, assigned_position, scan_verdict, scan_signature,"
+                " resume_released, resume_position, email_key, last_name_key, search_text"
+                " from leads"
             )
     spoil(world)
     async with world.running():

@@ -9,7 +9,14 @@ from services.leads.lead import LeadUnknown
 from services.leads.projection.rows import changes_of
 from services.leads.routes.resume import content_disposition
 from services.leads.views import actor_of, history_entry, view_of_facts, view_of_row
-from tests.unit.leads.builders import Log, assigned, reached_out, submitted
+from tests.unit.leads.builders import (
+    Log,
+    assigned,
+    reached_out,
+    released,
+    resume_scanned,
+    submitted,
+)
 
 NAMES = {"a1": "Lena", "api-key:k1": "Night import"}
 
@@ -19,17 +26,34 @@ def test_a_lead_looks_the_same_from_the_log_and_from_the_projection() -> None:
     first = log.recorded(submitted(), actor="prospect")
     second = log.recorded(reached_out(note="spoke"), first.lead_id)
     third = log.recorded(assigned("a1"), first.lead_id)
-    changes = changes_of([first, second, third])
+    fourth = log.recorded(resume_scanned(), first.lead_id)
+    facts = [first, second, third, fourth]
+    changes = changes_of(facts)
     row = {**changes.submitted[0], "status": "REACHED_OUT", "channel": None, "note": "spoke"}
     row |= {"reached_out_at": changes.reached_out[0]["at"], "reached_out_by": "account:a1"}
     row |= {"assigned_to": changes.assigned[0]["assignee"]}
+    [scan] = changes.resumes
+    row |= {"scan_verdict": scan["verdict"], "scan_signature": scan["signature"]}
+    row |= {"resume_released": scan["released"]}
 
-    assert view_of_row(row, NAMES.get) == view_of_facts([first, second, third], NAMES.get)
+    shown = view_of_row(row, NAMES.get, scanning=True)
+    assert shown == view_of_facts(facts, NAMES.get, scanning=True)
+    resume = shown.resume
+    assert (resume.scan, resume.signature, resume.quarantined) == ("infected", "Eicar", True)
+
+
+def test_a_released_resume_stays_infected_and_is_no_longer_held_back() -> None:
+    log = Log()
+    first = log.recorded(submitted(), actor="prospect")
+    facts = [first, *(log.recorded(one, first.lead_id) for one in (resume_scanned(), released()))]
+    resume = view_of_facts(facts, NAMES.get, scanning=True).resume
+
+    assert (resume.scan, resume.signature, resume.quarantined) == ("infected", "Eicar", False)
 
 
 def test_a_lead_without_a_submission_is_unknown() -> None:
     with pytest.raises(LeadUnknown):
-        view_of_facts([Log().recorded(reached_out())], NAMES.get)
+        view_of_facts([Log().recorded(reached_out())], NAMES.get, scanning=False)
 
 
 @pytest.mark.parametrize(

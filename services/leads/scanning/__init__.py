@@ -1,0 +1,1 @@
+"""Scanning resumes for viruses with ClamAV's clamd (docs/virus-scan.md)."""
