@@ -16,6 +16,7 @@ from services.leads.auth.permissions import Permission, permissions_by_route
 from services.leads.auth.principal import Principal
 from services.leads.auth.tokens import BadToken, TokenExpired
 from services.leads.keys import AUTH, PRINCIPAL, now
+from services.leads.lead import LeadUnknown
 from services.leads.refusals import note_refusal
 from services.leads.routes.join_page import JOIN_PATHS
 
@@ -54,7 +55,13 @@ def require_permission(operations: Iterable[Operation]) -> Middleware:
         if needed is None or not principal.may(needed):
             await note(request, "access.refused", outcome="refused", needed=str(needed))
             raise _forbidden(needed)
-        return await handler(request)
+        try:
+            return await handler(request)
+        except LeadUnknown:
+            # Nobody is told whether there is such a lead, so both are noted alike.
+            lead = f"lead:{request.match_info['id'].lower()}"
+            note_refusal(request, "lead.not-found", reason="unknown or hidden", target=lead)
+            raise
 
     return guard
 

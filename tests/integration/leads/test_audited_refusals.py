@@ -3,7 +3,9 @@
 import asyncio
 from typing import Any
 
+from libs.events import new_id
 from tests.integration.leads.test_api_keys_api import boss_at, make
+from tests.integration.leads.test_assignment_api import bound
 from tests.integration.leads.test_audited_requests import entries
 from tests.integration.leads.test_login_api import forged
 from tests.integration.leads.world import Client, World, log_in, renew, until
@@ -90,7 +92,7 @@ async def test_a_slowed_down_sign_in_is_on_record(world: World) -> None:
 async def test_a_slowed_down_change_of_the_password_is_on_record(world: World) -> None:
     client = await world.replica()
     lena = await world.attorney(client)
-    wrong = {"current_password": "wrong", "new_password": "a much newer one"}
+    wrong = {"current_password": "wrong", "new_password": "a much newer one"}  # pragma: allowlist secret
     statuses = [(await lena.post("/auth/password", json=wrong)).status for _ in range(7)]
     assert statuses[-1] == 429
 
@@ -138,3 +140,19 @@ async def test_a_revoked_api_key_is_on_record_by_its_id(world: World) -> None:
     [refused] = await noted(world, "access.token-refused", 1)
     assert refused["target"] == f"api-key:{made['id']}"
     assert machine.access.split("_")[2] not in str(await entries(world))
+
+
+async def test_a_lead_that_is_hidden_from_who_asks_is_on_record(world: World) -> None:
+    client = await world.replica()
+    nora = await bound(world, client)
+    hidden, unknown = await world.submit(), new_id()
+    await world.level(nora)
+    paths = [f"/leads/{hidden}", f"/leads/{hidden}/history", f"/leads/{unknown}"]
+    assert [(await nora.get(path)).status for path in paths] == [404, 404, 404]
+    assert (await nora.post(f"/leads/{hidden}/reached-out")).status == 404
+
+    refused = await noted(world, "lead.not-found", 4)
+    assert sorted(one["target"] for one in refused) == sorted(
+        [f"lead:{hidden}"] * 3 + [f"lead:{unknown}"]
+    )
+    assert {one["actor"] for one in refused} == {f"account:{nora.account_id}"}
