@@ -22,6 +22,7 @@ from nats.js.api import PubAck
 from nats.js.errors import APIError, NoStreamResponseError
 
 from libs.chassis.errors import StoreUnavailable
+from libs.chassis.nats_client import api_of
 
 ATTEMPT_SECONDS: Final = 2.0
 DEADLINE_SECONDS: Final = 12.0
@@ -275,7 +276,7 @@ async def _get_some(
     subscription = await client.subscribe(inbox)
     messages: list[StoredMessage] = []
     try:
-        subject = f"$JS.API.DIRECT.GET.{stream}"
+        subject = f"{api_of(client)}.DIRECT.GET.{stream}"
         await client.publish(subject, json.dumps(request).encode(), reply=inbox)
         while True:
             message = await subscription.next_msg(timeout=ATTEMPT_SECONDS)

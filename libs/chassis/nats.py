@@ -13,7 +13,7 @@ from libs.chassis.health import HEALTH
 from libs.chassis.lifecycle import LIFE
 from libs.chassis.nats_client import QuickClient
 from libs.chassis.nats_errors import ErrorLog
-from libs.chassis.nats_login import login
+from libs.chassis.nats_login import login, service_api
 from libs.chassis.nats_watch import Watchdog
 from libs.chassis.settings import ServiceSettings
 from libs.chassis.tasks import end
@@ -50,7 +50,7 @@ def nats_ctx(
 
     async def connect(app: web.Application) -> AsyncIterator[None]:
         how = login(settings, service)
-        client = QuickClient()
+        client = QuickClient(service_api(settings))
         errors = ErrorLog(settings, service, app[LIFE].fail)
         watchdog = Watchdog(client, give_up=app[LIFE].fail)
         app[NATS] = client

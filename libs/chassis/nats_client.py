@@ -14,16 +14,19 @@ methods of `Client` do.
 
 import asyncio
 from collections.abc import Callable
-from typing import Any, cast
+from typing import Any, Final, cast
 
 import nats.errors
 from nats.aio.client import Client
 from nats.aio.msg import Msg
 from nats.aio.subscription import Subscription
+from nats.js import JetStreamContext
 
 Deliver = Callable[[bytes, bytes, bytes | None, bytes], None]
 """Takes subject, reply subject, header block and payload of a message; must not raise."""
 
+HOME_API: Final = "$JS.API"
+"""Where JetStream's API is in the account that the streams belong to."""
 _BLANKS = " \t\n\r\x0b\f"
 _MANY = 1000
 _names: dict[str, str | None] = {}
@@ -51,12 +54,22 @@ def _name(written: str) -> str | None:
 class QuickClient(Client):
     """A client that can hand messages over unparsed."""
 
-    def __init__(self) -> None:
+    def __init__(self, api: str = HOME_API) -> None:
+        """Make a client that is not connected yet.
+
+        Args:
+            api: where JetStream's API is, seen from the account that it will log in to.
+        """
         super().__init__()
+        self.api = api
         self._deliver: dict[int, Deliver] = {}
         self._answers = 0
         """The subscription that the answers to all requests come by."""
         self._asked = 0
+
+    def jetstream(self, **options: Any) -> JetStreamContext:
+        """A JetStream context that asks where this client's API is."""
+        return super().jetstream(**{"prefix": self.api, **options})
 
     async def deliver(self, subject: str, to: Deliver) -> Subscription:
         """Subscribe; every message goes straight to a function, from within the read loop."""
@@ -131,3 +144,8 @@ def _too_late(answer: asyncio.Future[Msg]) -> None:
 
 
 __all__ = ["Deliver", "Msg", "QuickClient", "parse_headers"]
+
+
+def api_of(client: Client) -> str:
+    """Where JetStream's API is for a client."""
+    return client.api if isinstance(client, QuickClient) else HOME_API

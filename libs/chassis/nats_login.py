@@ -1,9 +1,12 @@
 """How a process proves to NATS who it is, and how it knows that it talks to NATS."""
 
 import ssl
-from typing import Any
+from typing import Any, Final
 
+from libs.chassis.nats_client import HOME_API
 from libs.chassis.settings import ServiceSettings, SettingsError
+
+SERVICE_API: Final = "LEADLOG.API"
 
 
 def login(settings: ServiceSettings, user: str) -> dict[str, Any]:
@@ -29,6 +32,17 @@ def login(settings: ServiceSettings, user: str) -> dict[str, Any]:
         "tls_handshake_first": any(url.startswith("tls://") for url in settings.nats_url),
         "inbox_prefix": inbox_of(user),
     }
+
+
+def service_api(settings: ServiceSettings) -> str:
+    """Where a service finds JetStream's API.
+
+    With a key it is in an account of its own, as deploy/nats/permissions.conf has it, and sees
+    there what it may ask for. A NATS that is set up otherwise has one account for all.
+    """
+    if settings.nats_api is not None:
+        return settings.nats_api
+    return SERVICE_API if settings.nats_nkey_seed else HOME_API
 
 
 def inbox_of(user: str) -> str:

@@ -72,6 +72,12 @@ class ServiceSettings(BaseSettings):
     nats_tls_ca: FilePath | None = Field(
         None, description="Certificate authorities to trust at NATS in place of the system's."
     )
+    nats_api: str | None = Field(
+        None,
+        pattern=r"^[A-Za-z0-9$_-]+(\.[A-Za-z0-9$_-]+)*$",
+        description="The subject before each request to JetStream; by default LEADLOG.API with a "
+        "key, as in deploy/nats, and $JS.API without.",
+    )
     nats_monitor_url: list[str] = Field(
         default_factory=list,
         description="The monitoring page of each NATS server, such as http://nats:8222, to read "

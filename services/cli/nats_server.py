@@ -17,6 +17,8 @@ import aiohttp
 from services.cli.nats_keys import USERS, new_seed, server_environment
 from services.cli.orphans import end_with_parent
 
+ACCOUNT: Final = "LEADLOG"
+"""The streams' account, as deploy/nats/permissions.conf calls it."""
 OLDEST: Final = (2, 12)
 """Atomic batches and batched direct gets need 2.12; deploy/nats/ is tried with 2.15."""
 
@@ -144,6 +146,7 @@ class NatsServer:
     async def spawn(self) -> asyncio.subprocess.Process:
         """Start the process, without waiting until it is ready."""
         self.store.mkdir(parents=True, exist_ok=True)
+        self._adopt()
         output = self.log or asyncio.subprocess.DEVNULL
         self.process = await asyncio.create_subprocess_exec(
             find_binary(),
@@ -158,6 +161,15 @@ class NatsServer:
             pass_fds=self.inherits,
         )
         return self.process
+
+    def _adopt(self) -> None:
+        """Take over the data of versions before Leadlog's streams had an account of their own.
+
+        They lay in the server's global account; the folder's name is all that tells an account.
+        """
+        old, new = self.store / "jetstream" / "$G", self.store / "jetstream" / ACCOUNT
+        if (old / "streams").is_dir() and not new.exists():
+            old.rename(new)
 
     async def start(self, timeout: float = 20.0) -> None:  # noqa: ASYNC109 - bounds the wait
         """Start the process and wait until JetStream answers.

@@ -54,9 +54,9 @@ def with_test_user(folder: Path, name: str = "leadlog.conf") -> Path:
     for file in configuration().parent.glob("*.conf"):
         text = file.read_text()
         if file.name == "permissions.conf":
-            one_more = f'users: [ {{ user: "{USER}", password: "{PASSWORD}" }}'
-            assert text.count("users: [") == 1
-            text = text.replace("users: [", one_more)
+            home, users, rest = text.partition("users: [")
+            assert home.count(" {\n  jetstream: enabled") == 1, "the first is the streams' account"
+            text = f'{home}{users} {{ user: "{USER}", password: "{PASSWORD}" }}{rest}'
         (folder / file.name).write_text(text)
     return folder / name
 

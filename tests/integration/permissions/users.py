@@ -7,11 +7,11 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
-import nats
-import nats.errors
 from nats.aio.client import Client
 
-from libs.chassis.nats_login import inbox_of
+from libs.chassis.nats_client import HOME_API, QuickClient
+from libs.chassis.nats_login import SERVICE_API, inbox_of
+from services.cli.nats_keys import SERVICES
 from services.cli.nats_server import NatsServer
 
 
@@ -23,11 +23,20 @@ class User:
     client: Client
     refusals: list[str] = field(default_factory=list)
 
-    async def may_publish(self, subject: str, payload: bytes = b"", **headers: str) -> bool:
+    def here(self, subject: str) -> str:
+        """A subject as it is called in this user's account."""
+        if self.name not in SERVICES or not subject.startswith(f"{HOME_API}."):
+            return subject
+        return SERVICE_API + subject.removeprefix(HOME_API)
+
+    async def may_publish(
+        self, subject: str, payload: bytes = b"", *, reply: str = "", **headers: str
+    ) -> bool:
         """Whether the server takes a message; it is really sent."""
         before = len(self.refusals)
+        subject = self.here(subject)
         named = {name.replace("_", "-"): value for name, value in headers.items()}
-        await self.client.publish(subject, payload, headers=named or None)
+        await self.client.publish(subject, payload, reply, headers=named or None)
         await self._settled()
         return len(self.refusals) == before
 
@@ -51,6 +60,7 @@ class User:
 
     async def ask(self, subject: str, request: object = None) -> Any:
         """The answer to a request that is allowed."""
+        subject = self.here(subject)
         data = b"" if request is None else json.dumps(request).encode()
         return json.loads((await self.client.request(subject, data, timeout=5)).data)
 
@@ -63,7 +73,8 @@ async def user(server: NatsServer, name: str) -> AsyncIterator[User]:
     async def on_error(error: Exception) -> None:
         refusals.append(str(error))
 
-    client = await nats.connect(
+    client = QuickClient(SERVICE_API if name in SERVICES else HOME_API)
+    await client.connect(
         server.url,
         nkeys_seed_str=server.seeds[name],
         inbox_prefix=inbox_of(name),
