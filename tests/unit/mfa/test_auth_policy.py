@@ -13,6 +13,7 @@ from services.leads.auth.mfa.policy import (
     allowed,
     check_fresh,
     check_removal,
+    policy_of,
 )
 from services.leads.auth.permissions import ROLE_PERMISSIONS, Permission, Role
 from tests.unit.leads.memory_bucket import MemoryBucket
@@ -21,6 +22,24 @@ NOW = datetime(2026, 3, 1, tzinfo=UTC)
 APP = Totp(secret="sealed", added_at=NOW, last_step=1)
 ADMINS = AuthPolicy(mfa_required_for=frozenset({Role.ADMIN}))
 PWD, WITH_MFA = frozenset({"pwd"}), frozenset({"pwd", "otp", "mfa"})
+
+
+EVERYBODY = AuthPolicy(mfa_required_for=frozenset(Role))
+
+
+@pytest.mark.parametrize(
+    ("record", "policy"),
+    [
+        (None, AuthPolicy()),
+        (b'{"mfa_required_for": []}', AuthPolicy()),
+        (b'{"mfa_required_for": ["admin"], "of_a_newer_version": 1}', ADMINS),
+        (b'{"type": "io.nats.jetstream.api.v1.stream_info_response"}', EVERYBODY),
+        (b'{"mfa_required_for": ["king"]}', EVERYBODY),
+        (b"", EVERYBODY),
+    ],
+)
+def test_a_damaged_policy_is_not_an_empty_one(record: bytes | None, policy: AuthPolicy) -> None:
+    assert policy_of(record) == policy
 
 
 @pytest.mark.parametrize(

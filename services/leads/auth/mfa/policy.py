@@ -5,7 +5,8 @@ from datetime import datetime, timedelta
 from time import monotonic
 from typing import Final
 
-from pydantic import BaseModel, ConfigDict, Field, field_serializer
+import structlog
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_serializer
 
 from services.leads.auth.accounts import Bucket
 from services.leads.auth.mfa.credentials import Credentials
@@ -17,6 +18,7 @@ MFA: Final = "mfa"
 FRESH: Final = timedelta(minutes=10)
 _KEPT_SECONDS: Final = 3.0
 _SELF_ONLY: Final = frozenset({Permission.SELF})
+_log = structlog.get_logger(__name__)
 
 
 class AuthPolicy(BaseModel):
@@ -36,6 +38,27 @@ class AuthPolicy(BaseModel):
     @field_serializer("mfa_required_for")
     def _in_order(self, roles: frozenset[Role]) -> list[Role]:
         return sorted(roles)
+
+
+class _Stored(AuthPolicy):
+    """What a record says; one that names no roles is none."""
+
+    mfa_required_for: frozenset[Role]
+
+
+def policy_of(record: bytes | None) -> AuthPolicy:
+    """Return what a record of the bucket says; a damaged one asks everybody for a second factor.
+
+    Whoever could damage it must not thereby switch the rule off.
+    """
+    if record is None:
+        return AuthPolicy()
+    try:
+        stored = _Stored.model_validate_json(record)
+    except ValidationError:
+        _log.error("the sign-in policy cannot be read; everybody needs a second factor")
+        return AuthPolicy(mfa_required_for=frozenset(Role))
+    return AuthPolicy(mfa_required_for=stored.mfa_required_for)
 
 
 class LastFactor(Exception):
@@ -114,7 +137,7 @@ class Policies:
         """
         if self._ask_again_at <= self._clock():
             entry = await self._bucket.get(POLICY_KEY)
-            self._remember(AuthPolicy.model_validate_json(entry.value) if entry else AuthPolicy())
+            self._remember(policy_of(entry.value if entry else None))
         return self._known
 
     async def change(self, policy: AuthPolicy) -> None:
