@@ -66,6 +66,26 @@ def test_only_a_verified_address_counts(claims: dict[str, Any], email: str | Non
     assert flow.person({"sub": "x", **claims}, "groups").email == email
 
 
+@pytest.mark.parametrize(
+    ("said", "back"),
+    [(NOW.timestamp(), 0), (int(NOW.timestamp()) - 3600, 3600), (NOW.timestamp() + 59, 0)],
+)
+def test_when_the_person_proved_it_is_what_the_provider_says(said: float, back: int) -> None:
+    assert flow.authenticated_at({"auth_time": said}, NOW) == NOW - timedelta(seconds=back)
+
+
+def test_a_provider_that_does_not_say_when_is_not_taken_for_now() -> None:
+    assert flow.authenticated_at({}, NOW) is None
+
+
+@pytest.mark.parametrize(
+    "said", [NOW.timestamp() + 61, -1, float("nan"), float("inf"), True, "1764000000", [1]]
+)
+def test_a_time_that_cannot_be_is_refused(said: object) -> None:
+    with pytest.raises(SignInRefused):
+        flow.authenticated_at({"auth_time": said}, NOW)
+
+
 @pytest.mark.parametrize("subject", [None, "", 7])
 def test_somebody_without_a_name_of_the_provider_is_nobody(subject: object) -> None:
     with pytest.raises(SignInRefused):

@@ -4,20 +4,24 @@ import hashlib
 import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Final
 
+import structlog
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from libs.chassis.buckets import WrongRevision
-from services.leads.auth import accounts
-from services.leads.auth.accounts import Bucket, StoredAccount
+from services.leads.auth import accounts, administration
+from services.leads.auth.accounts import Account, Bucket, StoredAccount
+from services.leads.auth.administration import Changed, LastAdmin
 from services.leads.auth.oidc import flow
 from services.leads.auth.oidc.flow import Pending, SignInRefused, Start
 from services.leads.auth.oidc.linking import account_of
 from services.leads.auth.oidc.provider import Client, Provider
 from services.leads.auth.oidc.roles import role_of
 from services.leads.auth.permissions import Role
+
+log = structlog.get_logger(__name__)
 
 CODE_SECONDS: Final = 60
 _CODE_BYTES: Final = 32
@@ -34,6 +38,7 @@ class Rules:
         roles: group to role; empty: a role is given here, not there.
         may_create: whether somebody without an account gets one.
         return_url: where the browser goes afterwards; None: the answer holds the tokens.
+        max_age: how long ago a person may have proved who they are to the provider.
     """
 
     scopes: list[str]
@@ -41,16 +46,44 @@ class Rules:
     roles: Mapping[str, Role]
     may_create: bool
     return_url: str | None
+    max_age: timedelta
 
 
 class Ticket(BaseModel):
-    """Somebody who has signed in and has no session yet; good for a minute, once."""
+    """Somebody who has signed in and has no session yet; good for a minute, once.
+
+    Attributes:
+        account_key: the bucket key of the account.
+        epoch: the account's at that moment; with a later one the ticket is void.
+        methods: how the person proved who they are (RFC 8176).
+        at: when the provider's answer came (UTC).
+        proved_at: when the person proved it, by the provider's word; None: it has not said.
+    """
 
     model_config = ConfigDict(frozen=True)
 
     account_key: str
+    epoch: int
     methods: frozenset[str]
     at: datetime
+    proved_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class SignedIn:
+    """What an answer of the provider has come to.
+
+    Attributes:
+        ticket: for a session.
+        account: whose.
+        linked_now: whether the account became this person's just now.
+        role_change: the account before and after, when its role is another now.
+    """
+
+    ticket: Ticket
+    account: Account
+    linked_now: bool
+    role_change: Changed | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,8 +101,13 @@ class Oidc:
     pending: Bucket
     accounts: Bucket
 
-    async def begin(self, now: datetime) -> tuple[str, Start]:
+    async def begin(self, now: datetime, *, again: bool = False) -> tuple[str, Start]:
         """Return where to send the browser, and what it must bring back.
+
+        Args:
+            now: UTC.
+            again: whether the provider must ask the person, though it knows them. Otherwise
+                whoever it knows for less than a login may last comes back without a question.
 
         Raises:
             ProviderAway, StoreUnavailable: see there.
@@ -85,12 +123,13 @@ class Oidc:
             self.client.redirect_uri,
             self.rules.scopes,
             begun,
+            max_age=0 if again else int(self.rules.max_age.total_seconds()),
         )
         return url, begun
 
     async def finish(
         self, code: str, state: str, cookie: str, issuer: str | None, now: datetime
-    ) -> Ticket:
+    ) -> SignedIn:
         """Return who has signed in; an answer of the provider counts once.
 
         Args:
@@ -115,10 +154,20 @@ class Oidc:
         role = role_of(person.groups, self.rules.roles)
         if self.rules.roles and role is None:
             raise SignInRefused("none of your groups may use Leadlog; ask an administrator")
-        stored = await account_of(
+        proved_at = flow.authenticated_at(claims, now)
+        found = await account_of(
             self.accounts, self.client.issuer, person, role, may_create=self.rules.may_create
         )
-        return Ticket(account_key=stored.key, methods=person.methods, at=now)
+        changed = await take_role(self.accounts, found.stored.account, role, now)
+        account = changed.after if changed else found.stored.account
+        ticket = Ticket(
+            account_key=found.stored.key,
+            epoch=account.epoch,
+            methods=person.methods,
+            at=now,
+            proved_at=proved_at,
+        )
+        return SignedIn(ticket, account, found.linked_now, changed)
 
     async def hand_out(self, ticket: Ticket) -> str:
         """Return a code that is good for the ticket, once."""
@@ -145,12 +194,45 @@ class Oidc:
         """Return the account of a ticket.
 
         Raises:
-            SignInRefused: it is not active any more.
+            SignInRefused: it is not active any more, or all its sign-ins have been ended since.
         """
         stored = await accounts.find(self.accounts, ticket.account_key)
         if stored is None or not stored.account.active:
             raise SignInRefused("there is no active account for you here; ask an administrator")
+        if stored.account.epoch != ticket.epoch:
+            raise SignInRefused("your account was changed meanwhile; begin again")
         return stored
+
+
+async def take_role(
+    bucket: Bucket, account: Account, role: Role | None, now: datetime
+) -> Changed | None:
+    """Give an account the role that its person has at the provider; None: nothing changed.
+
+    The last administrator stays one: nobody could undo it.
+
+    Args:
+        bucket: ACCOUNTS.
+        account: whose.
+        role: what their groups give; None leaves the account's role alone.
+        now: UTC.
+
+    Raises:
+        StoreUnavailable: the bucket does not answer.
+    """
+    if role is None or account.role is role:
+        return None
+    try:
+        changed = await administration.change_account(
+            bucket, account.id, lambda one: one.model_copy(update={"role": role}), now
+        )
+    except LastAdmin:
+        log.warning(
+            "the provider's role is not taken over: it is the last administrator",
+            account_id=account.id,
+        )
+        return None
+    return None if changed.before == changed.after else changed
 
 
 async def _take(bucket: Bucket, key: str) -> bytes | None:
