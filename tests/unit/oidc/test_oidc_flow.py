@@ -2,6 +2,7 @@
 
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from urllib.parse import parse_qsl, urlsplit
 
 import pytest
 from pydantic import ValidationError
@@ -64,6 +65,23 @@ def test_another_browser_or_too_late(cookie: str | None, later: int) -> None:
 )
 def test_only_a_verified_address_counts(claims: dict[str, Any], email: str | None) -> None:
     assert flow.person({"sub": "x", **claims}, "groups").email == email
+
+
+@pytest.mark.parametrize("prompt", [None, "select_account"])
+def test_the_provider_asks_in_any_case_if_the_operator_says_so(prompt: str | None) -> None:
+    url = flow.authorization_url(
+        "https://id.example/authorize?a=b",
+        "leadlog",
+        "https://leads.example/auth/oidc/callback",
+        ["openid"],
+        flow.start(NOW),
+        max_age=60,
+        prompt=prompt,
+    )
+    asked = dict(parse_qsl(urlsplit(url).query))
+    assert asked.get("prompt") == prompt
+    assert asked["max_age"] == "60"
+    assert asked["a"] == "b"
 
 
 @pytest.mark.parametrize(

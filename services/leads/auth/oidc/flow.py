@@ -104,6 +104,7 @@ def authorization_url(
     begun: Start,
     *,
     max_age: int,
+    prompt: str | None = None,
 ) -> str:
     """Return where the browser is sent.
 
@@ -117,6 +118,7 @@ def authorization_url(
             must do it now. It is always sent, since it obliges the provider to say in the
             identity token when that was (`auth_time`; OpenID Connect Core, 3.1.2.1). The
             parameter `claims` could ask for that as well, but providers need not know it.
+        prompt: what the provider has to ask in any case; None leaves it to the provider.
     """
     query = {
         "response_type": "code",
@@ -128,7 +130,7 @@ def authorization_url(
         "code_challenge": challenge(begun.pending.verifier),
         "code_challenge_method": "S256",
         "max_age": str(max_age),
-    }
+    } | ({"prompt": prompt} if prompt else {})
     return f"{endpoint}{'&' if '?' in endpoint else '?'}{urlencode(query)}"
 
 

@@ -37,6 +37,7 @@ async def open_oidc(js: JetStreamContext, settings: LeadsSettings) -> AsyncItera
         may_create=settings.oidc_create_accounts,
         return_url=settings.oidc_return_url,
         max_age=timedelta(seconds=settings.session_seconds),
+        prompt=settings.oidc_prompt,
     )
     try:
         yield Oidc(provider, client, rules, Bucket(js, SIGN_INS), Bucket(js, ACCOUNTS))

@@ -39,6 +39,7 @@ class Rules:
         may_create: whether somebody without an account gets one.
         return_url: where the browser goes afterwards; None: the answer holds the tokens.
         max_age: how long ago a person may have proved who they are to the provider.
+        prompt: what the provider has to ask in any case; None leaves it to the provider.
     """
 
     scopes: list[str]
@@ -47,6 +48,7 @@ class Rules:
     may_create: bool
     return_url: str | None
     max_age: timedelta
+    prompt: str | None = None
 
 
 class Ticket(BaseModel):
@@ -124,6 +126,7 @@ class Oidc:
             self.rules.scopes,
             begun,
             max_age=0 if again else int(self.rules.max_age.total_seconds()),
+            prompt=self.rules.prompt,
         )
         return url, begun
 
