@@ -11,11 +11,11 @@ from libs.chassis.api import ResponseSpec, parse_json, parse_query
 from libs.chassis.operations import Header
 from libs.chassis.problems import Problem
 from services.leads.audit import note
-from services.leads.auth.login import start_session
+from services.leads.auth.login import Tokens, start_session
 from services.leads.auth.oidc import flow
 from services.leads.auth.oidc.flow import SignInRefused
 from services.leads.auth.oidc.provider import ProviderAway
-from services.leads.auth.oidc.sign_in import Oidc, SignedIn, Ticket
+from services.leads.auth.oidc.sign_in import CodeReused, Oidc, SignedIn, Ticket
 from services.leads.keys import AUTH, now
 from services.leads.models import Strict
 from services.leads.routes.api import api
@@ -115,7 +115,7 @@ async def finish_oidc(request: web.Request) -> web.Response:
         ticket = signed_in.ticket
         await _on_record(request, signed_in)
         if oidc.rules.return_url is None:
-            answer = await _tokens(request, oidc, ticket)
+            answer = _answer(request, await _session(request, oidc, ticket))
         else:
             answer = _back(oidc.rules.return_url, code=await oidc.hand_out(ticket))
     except (SignInRefused, ProviderAway) as error:
@@ -130,7 +130,10 @@ async def finish_oidc(request: web.Request) -> web.Response:
     "POST",
     "/auth/oidc/tokens",
     summary="Trade the one-time code of a sign-in for tokens",
-    description="The code stands behind `#` in the return address; it is good once, for a minute.",
+    description=(
+        "The code stands behind `#` in the return address; it is good once, for a minute. Sent a"
+        " second time, it ends the login that it was used for."
+    ),
     body=SignInCode,
     responses={200: TokenAnswer},
     problems=(403, 404, 503),
@@ -141,7 +144,14 @@ async def redeem_oidc(request: web.Request) -> web.Response:
     oidc = _oidc(request)
     code = (await parse_json(request, SignInCode)).code
     try:
-        return await _tokens(request, oidc, await oidc.take_back(code, now()))
+        taken = await oidc.take_back(code, now())
+        tokens = await _session(request, oidc, taken.ticket)
+        await oidc.used_for(taken, tokens.refresh.rpartition(".")[0])
+        return _answer(request, tokens)
+    except CodeReused as reused:
+        if reused.session_id is not None:
+            await _end(request, reused.session_id)
+        raise _forbidden(reused) from None
     except SignInRefused as error:
         raise _forbidden(error) from None
 
@@ -177,19 +187,30 @@ async def _signed_in(request: web.Request, oidc: Oidc) -> SignedIn:
     return await oidc.finish(query["code"], query["state"], cookie, query["iss"] or None, now())
 
 
-async def _tokens(request: web.Request, oidc: Oidc, ticket: Ticket) -> web.Response:
+async def _end(request: web.Request, session_id: str) -> None:
+    account_id, _, session = session_id.rpartition(".")
+    target = f"account:{account_id}"
+    await note(request, "session.code-reused", target=target, outcome="refused", session=session)
     auth = request.app[AUTH]
-    tokens = await start_session(
-        auth,
+    await auth.sessions.end(session_id)
+    auth.live.forget(session_id)
+
+
+async def _session(request: web.Request, oidc: Oidc, ticket: Ticket) -> Tokens:
+    return await start_session(
+        request.app[AUTH],
         await oidc.account(ticket),
         methods=ticket.methods,
         proved_at=ticket.proved_at or _LONG_AGO,
         now=now(),
         client=client_info(request),
     )
+
+
+def _answer(request: web.Request, tokens: Tokens) -> web.Response:
     answer = TokenAnswer(
         access_token=tokens.access,
-        expires_in=int(auth.tokens.lifetime.total_seconds()),
+        expires_in=int(request.app[AUTH].tokens.lifetime.total_seconds()),
         refresh_token=tokens.refresh,
     )
     return web.Response(

@@ -26,6 +26,19 @@ log = structlog.get_logger(__name__)
 CODE_SECONDS: Final = 60
 _CODE_BYTES: Final = 32
 _USED: Final = b"used"
+_SESSION: Final = b"session "
+
+
+class CodeReused(SignInRefused):
+    """A one-time code came a second time, so somebody has a copy (RFC 6749, 4.1.2).
+
+    Attributes:
+        session_id: the login that its first use made, which must end; None: there is none.
+    """
+
+    def __init__(self, session_id: str | None) -> None:
+        super().__init__("the code was used before; begin again")
+        self.session_id = session_id
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +82,21 @@ class Ticket(BaseModel):
     methods: frozenset[str]
     at: datetime
     proved_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """A ticket whose code has been used now.
+
+    Attributes:
+        ticket: for a session.
+        key: where the code's use is noted.
+        revision: of that note.
+    """
+
+    ticket: Ticket
+    key: str
+    revision: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,20 +206,37 @@ class Oidc:
         await self.pending.create(_code_key(code), ticket.model_dump_json().encode())
         return code
 
-    async def take_back(self, code: str, now: datetime) -> Ticket:
+    async def take_back(self, code: str, now: datetime) -> Taken:
         """Return the ticket of a code.
 
         Raises:
-            SignInRefused: it was used before, is too old or was never handed out.
+            CodeReused: it was used before.
+            SignInRefused: it is too old or was never handed out.
         """
-        taken = await _take(self.pending, _code_key(code))
+        key = _code_key(code)
+        while (entry := await self.pending.get(key)) is not None:
+            try:
+                # A second use leaves its mark as well, for the first one to see.
+                revision = await self.pending.update(key, _USED, entry.revision)
+            except WrongRevision:
+                continue
+            if entry.value == _USED:
+                raise CodeReused(None)
+            if entry.value.startswith(_SESSION):
+                raise CodeReused(entry.value.removeprefix(_SESSION).decode())
+            return Taken(_fresh(entry.value, now), key, revision)
+        raise SignInRefused("the code is not valid; begin again")
+
+    async def used_for(self, taken: Taken, session_id: str) -> None:
+        """Note which login a code was used for, so that a second use ends it.
+
+        Raises:
+            CodeReused: there was one meanwhile.
+        """
         try:
-            ticket = Ticket.model_validate_json(taken or b"")
-        except ValidationError:
-            raise SignInRefused("the code is not valid, or was used before") from None
-        if (now - ticket.at).total_seconds() > CODE_SECONDS:
-            raise SignInRefused("the code is too old; begin again")
-        return ticket
+            await self.pending.update(taken.key, _SESSION + session_id.encode(), taken.revision)
+        except WrongRevision:
+            raise CodeReused(session_id) from None
 
     async def account(self, ticket: Ticket) -> StoredAccount:
         """Return the account of a ticket.
@@ -236,6 +281,16 @@ async def take_role(
         )
         return None
     return None if changed.before == changed.after else changed
+
+
+def _fresh(value: bytes, now: datetime) -> Ticket:
+    try:
+        ticket = Ticket.model_validate_json(value)
+    except ValidationError:  # an earlier version's
+        raise SignInRefused("the code is not valid; begin again") from None
+    if (now - ticket.at).total_seconds() > CODE_SECONDS:
+        raise SignInRefused("the code is too old; begin again")
+    return ticket
 
 
 async def _take(bucket: Bucket, key: str) -> bytes | None:
