@@ -13,6 +13,7 @@ from libs.chassis.buckets import Bucket
 from services.cli import broker
 from services.cli.console import console
 from services.cli.mfa import reset_mfa
+from services.cli.unlink import unlink
 from services.leads.auth import accounts
 from services.leads.auth.password_rules import WeakPassword
 from services.leads.auth.permissions import Role
@@ -115,6 +116,7 @@ def set_role(
 
 
 app.command("reset-mfa")(reset_mfa)
+app.command("unlink")(unlink)
 
 
 async def _create(

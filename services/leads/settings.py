@@ -1,7 +1,7 @@
 """What the leads service can be told."""
 
 from pathlib import Path
-from typing import Self
+from typing import Literal, Self
 from urllib.parse import urlsplit
 
 from pydantic import Field, FilePath, SecretStr, field_validator, model_validator
@@ -79,6 +79,11 @@ class LeadsSettings(ServiceSettings, service="leads"):
     )
     oidc_scopes: list[str] = Field(
         ["openid", "email", "profile"], min_length=1, description="What the provider is asked for."
+    )
+    oidc_prompt: Literal["select_account", "login", "consent"] | None = Field(
+        None,
+        description="What the provider has to ask at each sign-in, so that no page can sign"
+        " somebody in without a click: `select_account`, where the provider knows it, or `login`.",
     )
     oidc_groups_claim: str = Field("groups", description="The claim that roles are mapped from.")
     oidc_roles: list[str] = Field(

@@ -76,9 +76,19 @@ NOTICES: Final[Mapping[str, tuple[str, str]]] = {
         "A sign-in provider was connected",
         "Your account can now be signed in to through your firm's sign-in provider.",
     ),
+    "identity-unlinked": (
+        "A sign-in provider was disconnected",
+        (
+            "Your account is no longer connected to a person at your firm's sign-in provider. "
+            "Wherever you were signed in, you have been signed out."
+        ),
+    ),
     "role-changed": (
         "What you may do was changed",
-        "An administrator changed the role of your account.",
+        (
+            "The role of your account was changed: by an administrator, or because your groups "
+            "at your firm's sign-in provider have changed."
+        ),
     ),
     "deactivated": (
         "Your account was turned off",

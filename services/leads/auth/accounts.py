@@ -64,6 +64,8 @@ class Account(BaseModel):
             admin, since each account could do everything then.
         assigned_only: Whether only leads assigned to the account exist for it.
         places: Where it has logged in lately (`services.leads.auth.throttle.place_of`).
+        identity: The one person at the firm's identity provider whose account it is, as
+            `services.leads.auth.oidc.linking.link_of` names them; None while it is nobody's.
     """
 
     model_config = ConfigDict(frozen=True, hide_input_in_errors=True)
@@ -78,6 +80,7 @@ class Account(BaseModel):
     role: Role = Role.ADMIN
     assigned_only: bool = False
     places: tuple[str, ...] = ()
+    identity: str | None = None
 
     @property
     def invited(self) -> bool:

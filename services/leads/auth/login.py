@@ -112,6 +112,7 @@ async def start_session(
     methods: frozenset[str],
     now: datetime,
     client: ClientInfo,
+    proved_at: datetime | None = None,
 ) -> Tokens:
     """Open a session: what every way to sign in ends with.
 
@@ -121,6 +122,7 @@ async def start_session(
         methods: How they proved who they are (RFC 8176).
         now: UTC.
         client: Where the login comes from.
+        proved_at: When they proved it; None: now (UTC).
 
     Raises:
         StoreUnavailable: A bucket does not answer.
@@ -128,7 +130,7 @@ async def start_session(
     account = stored.account
     await remember_place(auth, stored, client.address)
     session_id, refresh = await auth.sessions.open(
-        stored.key, account, now, methods=methods, client=client
+        stored.key, account, now, methods=methods, client=client, proved_at=proved_at
     )
     access = await auth.tokens.issue(Identity(account.id, session_id), now)
     return Tokens(access, refresh, account.id)

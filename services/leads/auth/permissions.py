@@ -91,6 +91,7 @@ OPERATION_PERMISSIONS: Final[dict[str, Permission]] = {
     "show_auth_policy": Permission.SETTINGS_MANAGE,
     "set_auth_policy": Permission.SETTINGS_MANAGE,
     "reset_mfa": Permission.ACCOUNTS_MANAGE,
+    "unlink_identity": Permission.ACCOUNTS_MANAGE,
 }
 """Operation id (the handler's name) to what it needs."""
 

@@ -87,7 +87,8 @@ class Session(BaseModel):
         used_at: When the last refresh token was given out; None before the second one (UTC).
         previous_hash: Of the refresh secret before the newest one.
         link: What the newest secret was derived with; worth nothing without the one before.
-        authenticated_at: When the attorney proved it again; None before that (UTC).
+        authenticated_at: When the attorney proved it again, or proved it to the firm's
+            identity provider; None: at the login (UTC).
     """
 
     model_config = ConfigDict(frozen=True, hide_input_in_errors=True)
@@ -169,6 +170,7 @@ class Sessions:
         *,
         methods: frozenset[str],
         client: ClientInfo,
+        proved_at: datetime | None = None,
     ) -> tuple[str, str]:
         """Start a session; returns its id and its first refresh token."""
         session_id = f"{account.id}.{secrets.token_hex(_ID_BYTES)}"
@@ -183,6 +185,7 @@ class Sessions:
             methods=tuple(sorted(methods)),
             address=client.address,
             agent=client.agent,
+            authenticated_at=proved_at,
         )
         await self._bucket.create(session_id, _json(session))
         return session_id, f"{session_id}.{secret}"

@@ -1,24 +1,26 @@
 """Signing in with the firm's identity provider: there, back, and what the browser gets."""
 
+from datetime import UTC, datetime
 from typing import Final
 from urllib.parse import urlencode
 
 from aiohttp import web
 from pydantic import BaseModel, ConfigDict, Field
 
-from libs.chassis.api import ResponseSpec, parse_json
+from libs.chassis.api import ResponseSpec, parse_json, parse_query
 from libs.chassis.operations import Header
 from libs.chassis.problems import Problem
 from services.leads.audit import note
-from services.leads.auth.login import start_session
+from services.leads.auth.login import Tokens, start_session
 from services.leads.auth.oidc import flow
 from services.leads.auth.oidc.flow import SignInRefused
 from services.leads.auth.oidc.provider import ProviderAway
-from services.leads.auth.oidc.sign_in import Oidc, Ticket
+from services.leads.auth.oidc.sign_in import CodeReused, Oidc, SignedIn, Ticket
 from services.leads.keys import AUTH, now
 from services.leads.models import Strict
 from services.leads.routes.api import api
 from services.leads.routes.client import client_info
+from services.leads.routes.notices import tell_owner
 from services.leads.routes.token import TokenAnswer
 
 OIDC: Final = web.AppKey("oidc", Oidc)
@@ -27,6 +29,17 @@ _PATH: Final = "/auth/oidc"
 _MAX: Final = 4096
 _NO_STORE: Final = {"Cache-Control": "no-store", "Pragma": "no-cache"}
 _LOCATION: Final = {"Location": Header("Where the browser goes.")}
+_LONG_AGO: Final = datetime.fromtimestamp(0, UTC)
+"""When somebody proved who they are, if the provider does not say: not lately."""
+
+
+class Begin(Strict):
+    """How the sign-in is to be."""
+
+    again: bool = Field(
+        default=False,
+        description="Whether the provider must ask for the person's proof, though it knows them.",
+    )
 
 
 class Callback(BaseModel):
@@ -50,7 +63,12 @@ class SignInCode(Strict):
     "GET",
     "/auth/oidc/login",
     summary="Sign in with the firm's identity provider",
-    description="For a browser: sends it to the provider.",
+    description=(
+        "For a browser: sends it to the provider. Whoever is signed in there may come back"
+        " without a question; then the login is as fresh as the proof that the provider had."
+        " With `again=true` it is asked to see a proof now (`max_age=0`)."
+    ),
+    query=Begin,
     responses={302: ResponseSpec(headers=_LOCATION)},
     problems=(404, 502, 503),
     tags=["login"],
@@ -59,7 +77,7 @@ async def begin_oidc(request: web.Request) -> web.Response:
     """Send the browser to the provider."""
     oidc = _oidc(request)
     try:
-        url, begun = await oidc.begin(now())
+        url, begun = await oidc.begin(now(), again=parse_query(request, Begin).again)
     except ProviderAway as error:
         raise _away(error) from None
     answer = web.Response(status=302, headers={"Location": url, **_NO_STORE})
@@ -93,12 +111,11 @@ async def finish_oidc(request: web.Request) -> web.Response:
     """Take the provider's answer."""
     oidc = _oidc(request)
     try:
-        ticket = await _ticket(request, oidc)
-        stored = await oidc.account(ticket)
-        actor = f"account:{stored.account.id}"
-        await note(request, "sign-in.oidc", actor=actor, target=actor)
+        signed_in = await _signed_in(request, oidc)
+        ticket = signed_in.ticket
+        await _on_record(request, signed_in)
         if oidc.rules.return_url is None:
-            answer = await _tokens(request, oidc, ticket)
+            answer = _answer(request, await _session(request, oidc, ticket))
         else:
             answer = _back(oidc.rules.return_url, code=await oidc.hand_out(ticket))
     except (SignInRefused, ProviderAway) as error:
@@ -113,7 +130,10 @@ async def finish_oidc(request: web.Request) -> web.Response:
     "POST",
     "/auth/oidc/tokens",
     summary="Trade the one-time code of a sign-in for tokens",
-    description="The code stands behind `#` in the return address; it is good once, for a minute.",
+    description=(
+        "The code stands behind `#` in the return address; it is good once, for a minute. Sent a"
+        " second time, it ends the login that it was used for."
+    ),
     body=SignInCode,
     responses={200: TokenAnswer},
     problems=(403, 404, 503),
@@ -124,12 +144,40 @@ async def redeem_oidc(request: web.Request) -> web.Response:
     oidc = _oidc(request)
     code = (await parse_json(request, SignInCode)).code
     try:
-        return await _tokens(request, oidc, await oidc.take_back(code, now()))
+        taken = await oidc.take_back(code, now())
+        tokens = await _session(request, oidc, taken.ticket)
+        await oidc.used_for(taken, tokens.refresh.rpartition(".")[0])
+        return _answer(request, tokens)
+    except CodeReused as reused:
+        if reused.session_id is not None:
+            await _end(request, reused.session_id)
+        raise _forbidden(reused) from None
     except SignInRefused as error:
         raise _forbidden(error) from None
 
 
-async def _ticket(request: web.Request, oidc: Oidc) -> Ticket:
+async def _on_record(request: web.Request, signed_in: SignedIn) -> None:
+    """Note a sign-in and what it changed, and tell the owner of the change."""
+    account, change = signed_in.account, signed_in.role_change
+    actor = f"account:{account.id}"
+    if signed_in.linked_now:
+        await note(request, "account.linked", actor=actor, target=actor)
+        await tell_owner(request, account, "identity-linked")
+    if change is not None:
+        await note(
+            request,
+            "account.role-changed",
+            actor=actor,
+            target=actor,
+            before=change.before.role.value,
+            after=change.after.role.value,
+            by_groups=True,
+        )
+        await tell_owner(request, account, "role-changed")
+    await note(request, "sign-in.oidc", actor=actor, target=actor)
+
+
+async def _signed_in(request: web.Request, oidc: Oidc) -> SignedIn:
     query = {name: request.query.get(name, "")[:_MAX] for name in Callback.model_fields}
     if query["error"]:
         raise SignInRefused("the provider did not let you in")
@@ -139,18 +187,30 @@ async def _ticket(request: web.Request, oidc: Oidc) -> Ticket:
     return await oidc.finish(query["code"], query["state"], cookie, query["iss"] or None, now())
 
 
-async def _tokens(request: web.Request, oidc: Oidc, ticket: Ticket) -> web.Response:
+async def _end(request: web.Request, session_id: str) -> None:
+    account_id, _, session = session_id.rpartition(".")
+    target = f"account:{account_id}"
+    await note(request, "session.code-reused", target=target, outcome="refused", session=session)
     auth = request.app[AUTH]
-    tokens = await start_session(
-        auth,
+    await auth.sessions.end(session_id)
+    auth.live.forget(session_id)
+
+
+async def _session(request: web.Request, oidc: Oidc, ticket: Ticket) -> Tokens:
+    return await start_session(
+        request.app[AUTH],
         await oidc.account(ticket),
         methods=ticket.methods,
+        proved_at=ticket.proved_at or _LONG_AGO,
         now=now(),
         client=client_info(request),
     )
+
+
+def _answer(request: web.Request, tokens: Tokens) -> web.Response:
     answer = TokenAnswer(
         access_token=tokens.access,
-        expires_in=int(auth.tokens.lifetime.total_seconds()),
+        expires_in=int(request.app[AUTH].tokens.lifetime.total_seconds()),
         refresh_token=tokens.refresh,
     )
     return web.Response(

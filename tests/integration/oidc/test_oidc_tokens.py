@@ -31,6 +31,8 @@ class Hostile:
     says_issuer: str | None = None
     redeemed: list[dict[str, str]] = field(default_factory=list)
     status: int = 200
+    describes: dict[str, str] = field(default_factory=dict)
+    profile: dict[str, Any] = field(default_factory=dict)
 
     @property
     def jwk(self) -> dict[str, Any]:
@@ -64,11 +66,15 @@ class Hostile:
                 "jwks_uri": f"{self.issuer}/keys",
                 "id_token_signing_alg_values_supported": ["RS256", "HS256", "none"],
                 "token_endpoint_auth_methods_supported": ["client_secret_post"],
+                **self.describes,
             }
         )
 
     async def keys(self, _request: web.Request) -> web.Response:
         return web.json_response({"keys": [{"kty": "unheard-of", "kid": "x"}, self.jwk]})
+
+    async def tell(self, _request: web.Request) -> web.Response:
+        return web.json_response(self.profile)
 
     async def give(self, request: web.Request) -> web.Response:
         self.redeemed.append({k: str(v) for k, v in (await request.post()).items()})
@@ -84,6 +90,7 @@ async def hostile() -> AsyncIterator[Hostile]:
     app.router.add_get("/.well-known/openid-configuration", one.describe)
     app.router.add_get("/keys", one.keys)
     app.router.add_post("/token", one.give)
+    app.router.add_get("/me", one.tell)
     async with TestServer(app, host="127.0.0.1") as server:
         one.issuer = str(server.make_url("")).rstrip("/")
         yield one
@@ -165,6 +172,26 @@ async def test_a_description_of_another_issuer(hostile: Hostile, ours: Provider)
     hostile.says_issuer = "https://evil.example"
     with pytest.raises(ProviderAway, match="another issuer"):
         await ours.metadata()
+
+
+@pytest.mark.parametrize(
+    "which", ["authorization_endpoint", "token_endpoint", "jwks_uri", "userinfo_endpoint"]
+)
+async def test_an_address_without_tls_is_not_used(
+    which: str, hostile: Hostile, ours: Provider
+) -> None:
+    hostile.describes = {which: "http://id.firm.example/there"}
+    with pytest.raises(ProviderAway, match="without TLS"):
+        await ours.metadata()
+
+
+async def test_a_profile_says_nothing_about_the_sign_in(hostile: Hostile, ours: Provider) -> None:
+    hostile.describes = {"userinfo_endpoint": f"{hostile.issuer}/me"}
+    hostile.profile = {"sub": "lena", "email": "lena@firm.example", "amr": ["mfa"], "auth_time": 1}
+    hostile.token = hostile.sign(email=None)
+    claims = await ours.claims("the code", PENDING)
+    assert claims["email"] == "lena@firm.example"
+    assert claims.keys().isdisjoint({"amr", "auth_time"})
 
 
 async def test_new_keys_are_looked_for(hostile: Hostile) -> None:

@@ -1,5 +1,7 @@
 """The cookie that binds a sign-in to the browser that began it."""
 
+from datetime import timedelta
+
 from aiohttp import web
 from aiohttp.test_utils import TestClient, TestServer
 
@@ -9,7 +11,9 @@ from services.leads.routes.oidc import OIDC, begin_oidc
 from tests.unit.leads.memory_bucket import MemoryBucket
 
 ISSUER = "https://id.firm.example"
-RULES = Rules(["openid"], "groups", {}, may_create=False, return_url=None)
+RULES = Rules(
+    ["openid"], "groups", {}, may_create=False, return_url=None, max_age=timedelta(days=30)
+)
 
 
 class Described(Provider):

@@ -2,6 +2,7 @@
 
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from urllib.parse import parse_qsl, urlsplit
 
 import pytest
 from pydantic import ValidationError
@@ -64,6 +65,43 @@ def test_another_browser_or_too_late(cookie: str | None, later: int) -> None:
 )
 def test_only_a_verified_address_counts(claims: dict[str, Any], email: str | None) -> None:
     assert flow.person({"sub": "x", **claims}, "groups").email == email
+
+
+@pytest.mark.parametrize("prompt", [None, "select_account"])
+def test_the_provider_asks_in_any_case_if_the_operator_says_so(prompt: str | None) -> None:
+    url = flow.authorization_url(
+        "https://id.example/authorize?a=b",
+        "leadlog",
+        "https://leads.example/auth/oidc/callback",
+        ["openid"],
+        flow.start(NOW),
+        max_age=60,
+        prompt=prompt,
+    )
+    asked = dict(parse_qsl(urlsplit(url).query))
+    assert asked.get("prompt") == prompt
+    assert asked["max_age"] == "60"
+    assert asked["a"] == "b"
+
+
+@pytest.mark.parametrize(
+    ("said", "back"),
+    [(NOW.timestamp(), 0), (int(NOW.timestamp()) - 3600, 3600), (NOW.timestamp() + 59, 0)],
+)
+def test_when_the_person_proved_it_is_what_the_provider_says(said: float, back: int) -> None:
+    assert flow.authenticated_at({"auth_time": said}, NOW) == NOW - timedelta(seconds=back)
+
+
+def test_a_provider_that_does_not_say_when_is_not_taken_for_now() -> None:
+    assert flow.authenticated_at({}, NOW) is None
+
+
+@pytest.mark.parametrize(
+    "said", [NOW.timestamp() + 61, -1, float("nan"), float("inf"), True, "1764000000", [1]]
+)
+def test_a_time_that_cannot_be_is_refused(said: object) -> None:
+    with pytest.raises(SignInRefused):
+        flow.authenticated_at({"auth_time": said}, NOW)
 
 
 @pytest.mark.parametrize("subject", [None, "", 7])

@@ -10,13 +10,15 @@ import secrets
 from base64 import urlsafe_b64encode
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, Final
 from urllib.parse import urlencode
 
 from pydantic import BaseModel, ConfigDict
 
 PENDING_SECONDS: Final = 600
+LEEWAY_SECONDS: Final = 60
+"""So far may the provider's clock be off."""
 _RANDOM_BYTES: Final = 32
 _ENTRA: Final = "https://login.microsoftonline.com/"
 _RESERVED: Final = frozenset({"email", "email_verified", "name", "sub"})
@@ -95,9 +97,29 @@ def start(now: datetime) -> Start:
 
 
 def authorization_url(
-    endpoint: str, client_id: str, redirect_uri: str, scopes: list[str], begun: Start
+    endpoint: str,
+    client_id: str,
+    redirect_uri: str,
+    scopes: list[str],
+    begun: Start,
+    *,
+    max_age: int,
+    prompt: str | None = None,
 ) -> str:
-    """Return where the browser is sent."""
+    """Return where the browser is sent.
+
+    Args:
+        endpoint: the provider's.
+        client_id: our name there.
+        redirect_uri: where the answer comes to.
+        scopes: what is asked for.
+        begun: the sign-in.
+        max_age: how long ago the person may have proved who they are, in seconds; 0: they
+            must do it now. It is always sent, since it obliges the provider to say in the
+            identity token when that was (`auth_time`; OpenID Connect Core, 3.1.2.1). The
+            parameter `claims` could ask for that as well, but providers need not know it.
+        prompt: what the provider has to ask in any case; None leaves it to the provider.
+    """
     query = {
         "response_type": "code",
         "client_id": client_id,
@@ -107,7 +129,8 @@ def authorization_url(
         "nonce": begun.pending.nonce,
         "code_challenge": challenge(begun.pending.verifier),
         "code_challenge_method": "S256",
-    }
+        "max_age": str(max_age),
+    } | ({"prompt": prompt} if prompt else {})
     return f"{endpoint}{'&' if '?' in endpoint else '?'}{urlencode(query)}"
 
 
@@ -150,6 +173,26 @@ def check_claims(claims: Mapping[str, Any], pending: Pending, client_id: str) ->
     party = claims.get("azp")
     if (several or party is not None) and party != client_id:
         raise SignInRefused("the identity token was made for another client")
+
+
+def authenticated_at(claims: Mapping[str, Any], now: datetime) -> datetime | None:
+    """Return when the person proved to the provider who they are; None: it does not say.
+
+    Args:
+        claims: of the identity token; others are not signed.
+        now: UTC.
+
+    Raises:
+        SignInRefused: it is no time, or has not come yet.
+    """
+    said = claims.get("auth_time")
+    if said is None:
+        return None
+    if isinstance(said, bool) or not isinstance(said, int | float):
+        raise SignInRefused("the identity token does not say when you signed in")
+    if not 0 <= said <= now.timestamp() + LEEWAY_SECONDS:  # neither NaN nor out of range
+        raise SignInRefused("the identity token says that you will sign in later")
+    return min(datetime.fromtimestamp(said, UTC), now)
 
 
 def person(claims: Mapping[str, Any], groups_claim: str) -> Person:

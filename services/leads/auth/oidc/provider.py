@@ -14,17 +14,18 @@ import aiohttp
 import jwt
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from services.leads.auth.oidc.flow import Pending, SignInRefused, check_claims
+from services.leads.auth.oidc.flow import LEEWAY_SECONDS, Pending, SignInRefused, check_claims
 
 _SECONDS: Final = 10.0
 _MAX_BYTES: Final = 1024 * 1024
 _KEPT_SECONDS: Final = 3600.0
 _RELOAD_SECONDS: Final = 10.0
-_LEEWAY_SECONDS: Final = 60
 _ALGORITHMS: Final = frozenset(
     {"RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA"}
 )
 """Signatures by a key pair only: a shared secret or ``none`` is no proof."""
+_OF_THE_SIGN_IN: Final = frozenset({"acr", "amr", "auth_time"})
+"""Claims about a sign-in count only if the identity token has them; the rest is a profile."""
 _REQUIRED: Final = ["iss", "sub", "aud", "exp", "iat"]
 
 
@@ -113,7 +114,8 @@ class Provider:
         check_claims(claims, pending, self._client.client_id)
         if "email" in claims:
             return claims
-        return {**await self._userinfo(tokens.get("access_token"), claims["sub"]), **claims}
+        more = await self._userinfo(tokens.get("access_token"), claims["sub"])
+        return {name: more[name] for name in more.keys() - _OF_THE_SIGN_IN} | claims
 
     async def _discover(self) -> Metadata:
         url = f"{self._client.issuer.rstrip('/')}/.well-known/openid-configuration"
@@ -123,8 +125,14 @@ class Provider:
             raise ProviderAway("its description is incomplete") from None
         if metadata.issuer != self._client.issuer:
             raise ProviderAway("its description is another issuer's")
-        for address in (metadata.token_endpoint, metadata.jwks_uri):
-            if not is_safe(address):
+        used = (
+            metadata.authorization_endpoint,
+            metadata.token_endpoint,
+            metadata.jwks_uri,
+            metadata.userinfo_endpoint,
+        )
+        for address in used:
+            if address is not None and not is_safe(address):
                 raise ProviderAway("it has an address without TLS")
         return metadata
 
@@ -162,7 +170,7 @@ class Provider:
                 algorithms=[header["alg"]],
                 audience=self._client.client_id,
                 issuer=self._client.issuer,
-                leeway=_LEEWAY_SECONDS,
+                leeway=LEEWAY_SECONDS,
                 options={"require": _REQUIRED},
             )
         except jwt.PyJWTError as error:

@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from datetime import timedelta
 
 from nats.js import JetStreamContext
 
@@ -35,6 +36,8 @@ async def open_oidc(js: JetStreamContext, settings: LeadsSettings) -> AsyncItera
         roles=parse_mapping(settings.oidc_roles),
         may_create=settings.oidc_create_accounts,
         return_url=settings.oidc_return_url,
+        max_age=timedelta(seconds=settings.session_seconds),
+        prompt=settings.oidc_prompt,
     )
     try:
         yield Oidc(provider, client, rules, Bucket(js, SIGN_INS), Bucket(js, ACCOUNTS))
