@@ -118,8 +118,12 @@ class Throttle:
 
     def failed(self, *lanes: Lane) -> None:
         """Count a failure; beyond the free ones each doubles the pause."""
+        counted: set[Lane] = set()
         for lane in lanes:
-            self._count(lane if self._has_room(lane) else _CROWD)
+            where = lane if self._has_room(lane) else _CROWD
+            if where not in counted:
+                self._count(where)
+            counted.add(where)
 
     def spare(self, *lanes: Lane) -> None:
         """Take back a failure that turned out not to be one."""
@@ -142,10 +146,11 @@ class Throttle:
 
     def _has_room(self, lane: Lane) -> bool:
         """Make room for a lane; False when it would have to be a paused one's."""
-        if lane.key in self._failures or len(self._failures) < _REMEMBERED:
+        crowded = _CROWD.key in self._failures
+        if lane.key in self._failures or len(self._failures) - crowded < _REMEMBERED:
             return True
         now = self._clock()
-        rows = self._failures.items()
+        rows = [row for row in self._failures.items() if row[0] != _CROWD.key]
         key, least = min(rows, key=lambda row: _worth(row[1], now))
         if least.free_at > now:
             if not lane.known:
