@@ -126,7 +126,9 @@ async def test_what_cannot_be_put_on_record_is_not_done(
     await admin.post(f"/accounts/{gone.account_id}/deactivation")
     wanted = {"name": "Import", "scopes": ["leads:read"]}
     key = await (await admin.post("/api-keys", json=wanted)).json()
-    link = json.loads((await world.js.get_last_msg("OUTBOX", "outbox.account_invitation")).data)
+    link = json.loads(
+        (await world.js.get_last_msg("OUTBOX", "outbox.account_invitation")).data or b""
+    )
     token = link["link"].partition("#")[2]
     await fill_the_trail(world)
     before = await kept(world)

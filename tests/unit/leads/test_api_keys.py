@@ -27,12 +27,14 @@ class Bucket(MemoryBucket):
 
     away = False
     held: asyncio.Event | None = None
+    asked: asyncio.Event
 
     async def get(self, key: str) -> Entry | None:
         if self.away:
             raise StoreUnavailable("nobody is there")
         found = await super().get(key)
         if self.held is not None:
+            self.asked.set()
             await self.held.wait()
         return found
 
@@ -211,12 +213,9 @@ async def test_a_use_that_cannot_be_noted_disturbs_nobody_and_is_noted_later(
 
 async def test_what_was_being_read_when_it_was_revoked_is_not_kept(office: Office) -> None:
     key, text = await office.make()
-    office.bucket.held = asyncio.Event()
+    office.bucket.held, office.bucket.asked = asyncio.Event(), asyncio.Event()
     looking = asyncio.create_task(office.principal(text))
-    reads = office.bucket.reads
-    while office.bucket.reads == reads:
-        await asyncio.sleep(0)
-    await asyncio.sleep(0)
+    await office.bucket.asked.wait()
     held, office.bucket.held = office.bucket.held, None
     await api_keys.revoke(office.bucket, key.id, NOW)
     office.live.forget(key.id)
