@@ -74,14 +74,18 @@ def scheme_of(
     return said if said in {"http", "https"} else own
 
 
-def network_of(address: str) -> str:
+def network_of(address: str, *, ipv6_bits: int = _IPV6_SUBSCRIBER) -> str:
     """What to count by: an IPv4 address itself, of an IPv6 address its /64.
 
     One IPv6 subscriber has 2**64 addresses, so that a limit for each of them limits nothing.
+
+    Args:
+        address: the client's; what is none is all one, ``unknown``.
+        ipv6_bits: for a wider network than a subscriber's.
     """
     parsed = parse_address(address)
     if isinstance(parsed, IPv6Address):
-        return str(ip_network((parsed, _IPV6_SUBSCRIBER), strict=False))
+        return str(ip_network((parsed, ipv6_bits), strict=False))
     return UNKNOWN if parsed is None else str(parsed)
 
 

@@ -19,6 +19,7 @@ from services.leads.auth import passwords
 from services.leads.auth.password_rules import check_password
 from services.leads.auth.passwords import Passwords
 from services.leads.auth.permissions import Role
+from services.leads.auth.tries import Tries
 from services.leads.text import email_key
 
 ACCOUNTS: Final = "ACCOUNTS"
@@ -133,14 +134,14 @@ async def create_account(
         raise AccountExists("there is an account with this address already")
     password_hash = await (hasher or Passwords()).hash(chosen)
     account = _new(address, name, password_hash=password_hash, role=role)
-    await _add(bucket, account)
+    await add(bucket, account)
     return account, generated
 
 
-async def create_invited(
+async def plan_invited(
     bucket: Bucket, email: str, name: str, *, role: Role, assigned_only: bool
-) -> StoredAccount:
-    """Make an account without a password, which an invitation will give it.
+) -> Account:
+    """Return an account without a password, which an invitation will give it; not kept yet.
 
     Raises:
         BadAccount: The address or name cannot be used.
@@ -148,7 +149,9 @@ async def create_invited(
         StoreUnavailable: The bucket does not answer.
     """
     account = _new(_address(email), clean_name(name), role=role, assigned_only=assigned_only)
-    return await _add(bucket, account)
+    if await bucket.get(account_key(account.email)) is not None:
+        raise AccountExists("there is an account with this address already")
+    return account
 
 
 def _new(email: str, name: str, **more: Any) -> Account:
@@ -156,7 +159,13 @@ def _new(email: str, name: str, **more: Any) -> Account:
     return Account.model_validate({**made, "email": email, "name": name, **more})
 
 
-async def _add(bucket: Bucket, account: Account) -> StoredAccount:
+async def add(bucket: Bucket, account: Account) -> StoredAccount:
+    """Keep a new account.
+
+    Raises:
+        AccountExists: There is one with this address.
+        StoreUnavailable: The bucket does not answer.
+    """
     key = account_key(account.email)
     # The id first: one without an account does no harm, an account without its id would.
     await bucket.create(f"id.{account.id}", key.encode())
@@ -257,8 +266,9 @@ async def change(bucket: Bucket, key: str, edit: Callable[[Account], Account]) -
 
     Raises:
         AccountUnknown: There is none under this key.
-        StoreUnavailable: The bucket does not answer.
+        StoreUnavailable: The bucket does not answer, or others are faster time and again.
     """
+    tries = Tries()
     while True:
         stored = await find(bucket, key)
         if stored is None:
@@ -267,6 +277,7 @@ async def change(bucket: Bucket, key: str, edit: Callable[[Account], Account]) -
         try:
             await bucket.update(key, changed.model_dump_json().encode(), stored.revision)
         except WrongRevision:
+            await tries.again()
             continue
         return changed
 

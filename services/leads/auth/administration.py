@@ -20,6 +20,7 @@ from services.leads.auth.accounts import (
     list_accounts,
 )
 from services.leads.auth.permissions import Role
+from services.leads.auth.tries import Tries
 
 _LEAVING: Final = "leaving"
 _CLAIM: Final = timedelta(seconds=60)
@@ -28,6 +29,10 @@ _CLAIM: Final = timedelta(seconds=60)
 
 class LastAdmin(Exception):
     """Without this account there would be no active administrator."""
+
+
+class ChangedMeanwhile(Exception):
+    """Somebody else changed the account at this moment, so that this is another change now."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +58,21 @@ def leads_the_office(account: Account) -> bool:
     return account.active and not account.invited and account.role is Role.ADMIN
 
 
+async def plan_change(
+    bucket: Bucket, account_id: str, edit: Callable[[Account], Account]
+) -> Changed:
+    """Return what a change would make of an account; nothing is written.
+
+    Raises:
+        AccountUnknown: There is none with this id.
+        StoreUnavailable: The bucket does not answer.
+    """
+    stored = await find_by_id(bucket, account_id)
+    if stored is None:
+        raise AccountUnknown("there is no account with this id")
+    return Changed(stored.account, edit(stored.account))
+
+
 async def change_account(
     bucket: Bucket, account_id: str, edit: Callable[[Account], Account], now: datetime
 ) -> Changed:
@@ -61,8 +81,9 @@ async def change_account(
     Raises:
         AccountUnknown: There is none with this id.
         LastAdmin: It is the last active administrator, and would be none.
-        StoreUnavailable: The bucket does not answer.
+        StoreUnavailable: The bucket does not answer, or others are faster time and again.
     """
+    tries = Tries()
     while True:
         stored = await find_by_id(bucket, account_id)
         if stored is None:
@@ -75,11 +96,13 @@ async def change_account(
         try:
             await bucket.update(stored.key, after.model_dump_json().encode(), stored.revision)
         except WrongRevision:
+            await tries.again()
             continue
         return Changed(stored.account, after)
 
 
 async def _claim(bucket: Bucket, account_id: str, now: datetime) -> None:
+    tries = Tries()
     while True:
         entry = await bucket.get(_LEAVING)
         claims: dict[str, str] = json.loads(entry.value) if entry else {}
@@ -97,5 +120,6 @@ async def _claim(bucket: Bucket, account_id: str, now: datetime) -> None:
             else:
                 await bucket.update(_LEAVING, value, entry.revision)
         except (KeyExists, WrongRevision):
+            await tries.again()
             continue
         return

@@ -17,6 +17,7 @@ from libs.events import new_id
 from services.leads.auth import key_text
 from services.leads.auth.accounts import Bucket
 from services.leads.auth.permissions import Permission
+from services.leads.auth.tries import Tries
 
 API_KEYS: Final = "API_KEYS"
 OPERATOR: Final = "operator"
@@ -137,8 +138,17 @@ async def create(
         StoreUnavailable: The bucket does not answer.
     """
     key, text = plan(name, scopes, days, maker, now)
-    await bucket.create(f"key.{key.id}", key.model_dump_json().encode())
+    await keep(bucket, key)
     return key, text.written()
+
+
+async def keep(bucket: Bucket, key: ApiKey) -> None:
+    """Keep a new key: it is good from now on.
+
+    Raises:
+        StoreUnavailable: The bucket does not answer.
+    """
+    await bucket.create(f"key.{key.id}", key.model_dump_json().encode())
 
 
 async def find(bucket: Bucket, key_id: str) -> ApiKey | None:
@@ -163,6 +173,7 @@ async def revoke(bucket: Bucket, key_id: str, now: datetime) -> ApiKey:
         ApiKeyUnknown: There is none with this id.
         StoreUnavailable: The bucket does not answer.
     """
+    tries = Tries()
     while True:
         entry = await bucket.get(f"key.{key_id}")
         key = None if entry is None else _read(entry)
@@ -174,6 +185,7 @@ async def revoke(bucket: Bucket, key_id: str, now: datetime) -> ApiKey:
         try:
             await bucket.update(f"key.{key_id}", over.model_dump_json().encode(), entry.revision)
         except WrongRevision:
+            await tries.again()
             continue
         return over
 

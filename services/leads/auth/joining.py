@@ -1,6 +1,6 @@
 """How somebody comes to have a password without having one: invited, or after losing it."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from libs.outbox import Outbox, OutboxMail
@@ -42,25 +42,40 @@ async def send_invitation(
     await _mail(joining, Purpose.INVITATION, stored, now, details)
 
 
-async def invite_again(bucket: Bucket, account_id: str) -> StoredAccount:
-    """End the links that an invited account has, so that a new one can be sent.
+async def check_invited(bucket: Bucket, account_id: str) -> StoredAccount:
+    """Return an account that can be invited again.
 
     Raises:
         AccountUnknown: There is none with this id.
         NotInvited: It has a password, or is not active.
         StoreUnavailable: The bucket does not answer.
     """
-
-    def next_epoch(account: Account) -> Account:
-        if not account.invited or not account.active:
-            raise NotInvited
-        return account.model_copy(update={"epoch": account.epoch + 1})
-
     found = await accounts.find_by_id(bucket, account_id)
     if found is None:
         raise accounts.AccountUnknown("there is no account with this id")
+    _check_invited(found.account)
+    return found
+
+
+async def invite_again(bucket: Bucket, found: StoredAccount) -> StoredAccount:
+    """End the links that an invited account has, so that a new one can be sent.
+
+    Raises:
+        NotInvited: It has a password by now, or is not active.
+        StoreUnavailable: The bucket does not answer.
+    """
+
+    def next_epoch(account: Account) -> Account:
+        _check_invited(account)
+        return account.model_copy(update={"epoch": account.epoch + 1})
+
     await accounts.change(bucket, found.key, next_epoch)
     return await accounts.find(bucket, found.key) or found
+
+
+def _check_invited(account: Account) -> None:
+    if not account.invited or not account.active:
+        raise NotInvited
 
 
 async def send_reset(joining: Joining, stored: StoredAccount, now: datetime) -> None:
@@ -72,17 +87,27 @@ async def send_reset(joining: Joining, stored: StoredAccount, now: datetime) -> 
     await _mail(joining, Purpose.RESET, stored, now, {})
 
 
-async def redeem(
-    auth: Auth,
-    joining: Joining,
-    purpose: Purpose,
-    token: str,
-    password: str,
-    *,
-    address: str,
-    now: datetime,
-) -> Account:
-    """Give the account of a link a password; every session and every other link ends.
+@dataclass(frozen=True, slots=True)
+class Redemption:
+    """A link and the password it is traded for, both good; neither shows in a `repr`.
+
+    Attributes:
+        stored: The account.
+        link: What the token stands for.
+        token: From the mail.
+        password_hash: Of the new password.
+    """
+
+    stored: StoredAccount
+    link: Link = field(repr=False)
+    token: str = field(repr=False)
+    password_hash: str = field(repr=False)
+
+
+async def look_up(
+    auth: Auth, joining: Joining, purpose: Purpose, token: str, password: str, now: datetime
+) -> Redemption:
+    """Return what a link and a password would do; nothing is changed.
 
     Args:
         auth: The parts of authentication.
@@ -90,14 +115,13 @@ async def redeem(
         purpose: What the link must be for.
         token: From the mail.
         password: The new one.
-        address: Where this comes from; the account's owner is known there from now on.
         now: UTC.
 
     Raises:
-        LinkOver: The link cannot be used, or somebody used it at this moment.
+        LinkOver: The link cannot be used.
         WeakPassword: The password does not meet the rules; the link is still good.
         TooBusy: Too many passwords are being hashed; the link is still good.
-        StoreUnavailable: A bucket does not answer; the link may still be good.
+        StoreUnavailable: A bucket does not answer.
     """
     link = await links.look_up(joining.links, token, purpose, now)
     stored = await accounts.find(auth.accounts, link.account_key)
@@ -105,18 +129,34 @@ async def redeem(
         raise LinkOver
     _check(stored.account, link)
     password_rules.check_password(password, (stored.account.email, stored.account.name))
-    password_hash = await auth.passwords.hash(password)
+    return Redemption(stored, link, token, await auth.passwords.hash(password))
+
+
+async def redeem(auth: Auth, wanted: Redemption) -> Account:
+    """Give the account of a link its password; every session and every other link ends.
+
+    Raises:
+        LinkOver: Somebody used the link at this moment.
+        StoreUnavailable: The bucket does not answer; the link may still be good.
+    """
 
     def with_password(account: Account) -> Account:
-        _check(account, link)  # again, on the state that is written: so a link works once
-        return accounts.with_new_password(account, password_hash)
+        _check(account, wanted.link)  # again, on the state that is written: a link works once
+        return accounts.with_new_password(account, wanted.password_hash)
 
-    changed = await accounts.change(auth.accounts, stored.key, with_password)
-    await links.drop(joining.links, token)
-    newest = await accounts.find(auth.accounts, stored.key)
+    return await accounts.change(auth.accounts, wanted.stored.key, with_password)
+
+
+async def tidy_up(auth: Auth, joining: Joining, wanted: Redemption, address: str) -> None:
+    """Take the used link away; the account's owner is known at this address from now on.
+
+    Raises:
+        StoreUnavailable: A bucket does not answer.
+    """
+    await links.drop(joining.links, wanted.token)
+    newest = await accounts.find(auth.accounts, wanted.stored.key)
     if newest is not None:
         await remember_place(auth, newest, address)
-    return changed
 
 
 def _check(account: Account, link: Link) -> None:

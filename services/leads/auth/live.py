@@ -56,6 +56,7 @@ class LiveSessions:
         self._accounts = accounts
         self._clock = clock
         self._known: dict[str, _Known] = {}
+        self._forgotten = 0
 
     async def principal(self, identity: Identity, now: datetime) -> Principal | None:
         """Return the principal, or None when the login is over.
@@ -72,9 +73,10 @@ class LiveSessions:
     def forget(self, session_id: str) -> None:
         """Look again at the next request: this replica knows that something has changed."""
         self._known.pop(session_id, None)
+        self._forgotten += 1
 
     async def _refreshed(self, identity: Identity, before: _Known | None, now: datetime) -> _Known:
-        asked_at = self._clock()
+        asked_at, forgotten = self._clock(), self._forgotten
         usable = before is not None and asked_at - before.seen_at < STALE_SECONDS
         try:
             async with asyncio.timeout(_LOOK_UP_SECONDS if usable else None):
@@ -85,6 +87,8 @@ class LiveSessions:
             known = _Known(before.principal, before.seen_at, self._clock() + KEPT_SECONDS)
         else:
             known = _Known(found, asked_at, asked_at + KEPT_SECONDS)
+        if forgotten != self._forgotten:
+            return known  # it may have been read before what was forgotten changed
         if len(self._known) >= _REMEMBERED:
             self._known.clear()
         self._known[identity.session_id] = known

@@ -46,6 +46,7 @@ class LiveKeys:
         self._bucket = bucket
         self._clock = clock
         self._known: dict[str, _Known] = {}
+        self._forgotten = 0
         self._noted: dict[str, float] = {}
         self._noting: set[asyncio.Task[None]] = set()
 
@@ -75,6 +76,7 @@ class LiveKeys:
     def forget(self, key_id: str) -> None:
         """Look again at the next request: this replica knows that something has changed."""
         self._known.pop(key_id, None)
+        self._forgotten += 1
 
     async def settle(self) -> None:
         """Wait until the uses that are being noted are written."""
@@ -83,6 +85,7 @@ class LiveKeys:
 
     async def _look_up(self, key_id: str) -> ApiKey | None:
         known, asked_at = self._known.get(key_id), self._clock()
+        forgotten = self._forgotten
         if known is not None and asked_at < known.ask_again_at:
             return known.key
         usable = known is not None and asked_at - known.seen_at < STALE_SECONDS
@@ -95,6 +98,8 @@ class LiveKeys:
             key, seen_at = known.key, known.seen_at
         else:
             seen_at = asked_at
+        if forgotten != self._forgotten:
+            return key  # it may have been read before what was forgotten changed
         if len(self._known) >= _REMEMBERED:
             self._known.clear()
         self._known[key_id] = _Known(key, seen_at, self._clock() + KEPT_SECONDS)

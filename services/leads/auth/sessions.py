@@ -26,6 +26,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from libs.chassis.buckets import Entry, WrongRevision
 from services.leads.auth.accounts import Account, Bucket, StoredAccount
+from services.leads.auth.tries import Tries
 
 SESSIONS: Final = "SESSIONS"
 _ID_BYTES: Final = 16
@@ -275,22 +276,26 @@ class Sessions:
 
     async def keep(self, session_id: str, epoch: int) -> None:
         """Move a session to its account's new epoch, so that it outlives a new password."""
+        tries = Tries()
         while (found := await self.find(session_id)) is not None:
             moved = found.session.model_copy(update={"account_epoch": epoch})
             try:
                 await self._bucket.update(session_id, _json(moved), found.revision)
             except WrongRevision:
+                await tries.again()
                 continue
             return
 
     async def strengthen(self, session_id: str, methods: frozenset[str], now: datetime) -> None:
         """Note that its owner has proved it again, and with what; it need not exist any more."""
+        tries = Tries()
         while (found := await self.find(session_id)) is not None:
             both = tuple(sorted(methods.union(found.session.methods)))
             proved = found.session.model_copy(update={"methods": both, "authenticated_at": now})
             try:
                 await self._bucket.update(session_id, _json(proved), found.revision)
             except WrongRevision:
+                await tries.again()
                 continue
             return
 

@@ -5,14 +5,15 @@ has a lane of their own; everybody else shares the account's other lane, and one
 address. So whoever guesses from elsewhere fills lanes in which the owner does not stand.
 """
 
-from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
 from hashlib import sha256
-from ipaddress import IPv6Address, ip_address, ip_network
+from ipaddress import IPv6Address
 from math import ceil
 from time import monotonic
 from typing import Final
+
+from libs.chassis.forwarded import network_of, parse_address
 
 KNOWN_PAUSE: Final = 60.0
 UNKNOWN_PAUSE: Final = 900.0
@@ -20,10 +21,13 @@ UNKNOWN_PAUSE: Final = 900.0
 _FREE: Final = 5
 _FREE_OF_ADDRESS: Final = 20
 """A whole office may stand behind one address."""
+_FREE_OF_SITE: Final = 100
 _FORGOTTEN_AFTER: Final = 86_400.0
 _REMEMBERED: Final = 10_000
 _PLACES: Final = 10
-_IPV6_PREFIX: Final = 64
+_IPV6_PLACE: Final = 64
+_IPV6_SITE: Final = 48
+"""Bits: who is given so much (RFC 6177) has 65,536 places."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,27 +38,26 @@ class Lane:
         key: Its name.
         free: So many failures cost nothing; each further one doubles the pause.
         longest: The longest pause, in seconds.
+        known: Whether only an owner at a known place stands there.
     """
 
     key: str
     free: int = _FREE
     longest: float = KNOWN_PAUSE
+    known: bool = False
 
 
-def place_of(account_id: str, address: str) -> str:
+_CROWD: Final = Lane("the crowd")
+"""Where failures at unknown places count while there is no room for a lane of their own."""
+
+
+def place_of(account_id: str, address: str, *, ipv6_bits: int = _IPV6_PLACE) -> str:
     """Return the name that an account's record gives to an address.
 
     It is a digest, not a secret: there are few addresses. Of IPv6 the /64 counts, since hosts
     change the rest every day (RFC 8981).
     """
-    try:
-        ip = ip_address(address)
-    except ValueError:
-        network = address
-    else:
-        mapped = ip.ipv4_mapped if isinstance(ip, IPv6Address) else None
-        wide = isinstance(ip, IPv6Address) and mapped is None
-        network = str(ip_network((ip, _IPV6_PREFIX), strict=False) if wide else mapped or ip)
+    network = network_of(address, ipv6_bits=ipv6_bits)
     return sha256(f"{account_id} {network}".encode()).hexdigest()[:32]
 
 
@@ -76,9 +79,13 @@ def lanes(key: str, places: tuple[str, ...], account_id: str, address: str) -> t
     """
     place = place_of(account_id, address)
     if place in places:
-        return (Lane(f"{key} {place}"),)
+        return (Lane(f"{key} {place}", known=True),)
     shared = Lane(key, longest=UNKNOWN_PAUSE)
-    return (shared, Lane(place_of("", address), free=_FREE_OF_ADDRESS))
+    near = Lane(place_of("", address), free=_FREE_OF_ADDRESS)
+    if not isinstance(parse_address(address), IPv6Address):
+        return (shared, near)
+    site = Lane(place_of("", address, ipv6_bits=_IPV6_SITE), free=_FREE_OF_SITE)
+    return (shared, near, site)
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,29 +98,36 @@ class _Failures:
 class Throttle:
     """Counts failures by lane, in this process, for a bounded number of lanes.
 
+    When there is no room for one more, the lane that has failed least goes, and never one that
+    is paused: else whoever fails at made-up addresses would wash away the pause they are in.
+    While all are paused, unknown places share one lane more; an owner at a known place takes
+    the place of who would be free again first.
+
     Args:
         clock: Seconds that only go forward.
     """
 
     def __init__(self, clock: Callable[[], float] = monotonic) -> None:
         self._clock = clock
-        self._failures: OrderedDict[str, _Failures] = OrderedDict()
+        self._failures: dict[str, _Failures] = {}
 
     def pause_left(self, *lanes: Lane) -> int:
         """Return for how many whole seconds no attempt is allowed; 0 means go ahead."""
-        found = (self._failures.get(lane.key) for lane in lanes)
+        found = (self._failures.get(self._counted_in(lane).key) for lane in lanes)
         return max((self._left(one) for one in found if one is not None), default=0)
 
     def failed(self, *lanes: Lane) -> None:
         """Count a failure; beyond the free ones each doubles the pause."""
+        counted: set[Lane] = set()
         for lane in lanes:
-            self._count(lane)
-        while len(self._failures) > _REMEMBERED:
-            self._failures.popitem(last=False)
+            where = lane if self._has_room(lane) else _CROWD
+            if where not in counted:
+                self._count(where)
+            counted.add(where)
 
     def spare(self, *lanes: Lane) -> None:
         """Take back a failure that turned out not to be one."""
-        for lane in lanes:
+        for lane in dict.fromkeys(map(self._counted_in, lanes)):
             before = self._failures.pop(lane.key, None)
             if before is not None and before.count > 1:
                 count = before.count - 1
@@ -121,10 +135,29 @@ class Throttle:
                 self._failures[lane.key] = _Failures(count, free_at, before.last_at)
 
     def succeeded(self, *lanes: Lane) -> None:
-        """Forget the account's failures; an address, which may be anybody's, loses only one."""
+        """Forget the account's failures; what may be anybody's loses only one."""
         own, *others = lanes
-        self._failures.pop(own.key, None)
+        if self._failures.pop(own.key, None) is None:
+            others = list(lanes)
         self.spare(*others)
+
+    def _counted_in(self, lane: Lane) -> Lane:
+        return lane if lane.known or lane.key in self._failures else _CROWD
+
+    def _has_room(self, lane: Lane) -> bool:
+        """Make room for a lane; False when it would have to be a paused one's."""
+        crowded = _CROWD.key in self._failures
+        if lane.key in self._failures or len(self._failures) - crowded < _REMEMBERED:
+            return True
+        now = self._clock()
+        rows = [row for row in self._failures.items() if row[0] != _CROWD.key]
+        key, least = min(rows, key=lambda row: _worth(row[1], now))
+        if least.free_at > now:
+            if not lane.known:
+                return False
+            key, _ = min(rows, key=lambda row: row[1].free_at)
+        del self._failures[key]
+        return True
 
     def _left(self, failures: _Failures) -> int:
         return max(0, ceil(failures.free_at - self._clock()))
@@ -137,3 +170,9 @@ class Throttle:
         over = count - lane.free
         pause = min(lane.longest, 2.0 ** min(over, 10)) if over > 0 else 0.0
         self._failures[lane.key] = _Failures(count, now + pause, now)
+
+
+def _worth(failures: _Failures, now: float) -> tuple[bool, int]:
+    """Return what is lost by forgetting it; of those alike the oldest goes first."""
+    forgotten = now - failures.last_at >= _FORGOTTEN_AFTER
+    return failures.free_at > now, 0 if forgotten else failures.count

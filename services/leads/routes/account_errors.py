@@ -5,7 +5,7 @@ from typing import Final
 from libs.chassis.errors import FieldError
 from libs.chassis.problems import ErrorTable, Problem, refused
 from services.leads.auth.accounts import AccountExists, AccountUnknown, BadAccount
-from services.leads.auth.administration import LastAdmin
+from services.leads.auth.administration import ChangedMeanwhile, LastAdmin
 from services.leads.auth.joining import NotInvited
 from services.leads.auth.links import LinkOver
 from services.leads.auth.password_rules import WeakPassword
@@ -32,6 +32,12 @@ ACCOUNT_ERRORS: Final[ErrorTable] = {
         "This is the last active administrator",
         409,
         "Make somebody else an administrator first. If you just did, try again in a minute.",
+    ),
+    ChangedMeanwhile: lambda _: Problem(
+        "account-changed",
+        "Somebody else changed the account at this moment",
+        409,
+        "Look at it, and send your change again if it is still needed.",
     ),
     NotInvited: lambda _: Problem(
         "not-invited",

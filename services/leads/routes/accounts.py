@@ -1,22 +1,26 @@
 """`/accounts`: administrators invite people, and say what each may do."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import AsyncExitStack
 from typing import Final
 
 from aiohttp import web
 
 from libs.chassis.api import Header, ResponseSpec, parse_json, path_uuid
-from services.leads.audit import note
+from services.leads.audit import on_record
 from services.leads.auth import administration, joining
 from services.leads.auth.accounts import (
     Account,
     AccountUnknown,
+    add,
     clean_name,
-    create_invited,
     find_by_id,
     list_accounts,
+    plan_invited,
 )
+from services.leads.auth.administration import Changed
 from services.leads.auth.joining import Joining
+from services.leads.auth.permissions import Role
 from services.leads.keys import AUTH, DIRECTORY, PRINCIPAL, now
 from services.leads.routes.account_models import (
     AccountChange,
@@ -27,6 +31,7 @@ from services.leads.routes.account_models import (
 )
 from services.leads.routes.api import api
 from services.leads.routes.notices import tell_owner
+from services.leads.routes.recent import RECENT, me_just_proved
 from services.leads.routes.responses import model_response
 
 JOINING: Final = web.AppKey("joining", Joining)
@@ -70,7 +75,7 @@ async def show_account(request: web.Request) -> web.Response:
     summary="Invite somebody",
     description=(
         "Makes an account and mails a link that works once, within seven days. If the answer is"
-        " 503, look whether the account is there, and invite it again."
+        f" 503, look whether the account is there, and invite it again. {RECENT}"
     ),
     body=Invitation,
     responses={
@@ -85,15 +90,18 @@ async def show_account(request: web.Request) -> web.Response:
 async def invite_account(request: web.Request) -> web.Response:
     """Make the account and mail the link."""
     wanted = await parse_json(request, Invitation)
-    stored = await create_invited(
-        request.app[AUTH].accounts,
+    await me_just_proved(request)
+    bucket = request.app[AUTH].accounts
+    account = await plan_invited(
+        bucket,
         wanted.email,
         wanted.name,
         role=wanted.role,
         assigned_only=wanted.assigned_only,
     )
-    account = stored.account
-    await note(request, "account.invited", target=f"account:{account.id}", role=account.role.value)
+    target, role = f"account:{account.id}", account.role.value
+    async with on_record(request, "account.invited", target=target, role=role):
+        stored = await add(bucket, account)
     await joining.send_invitation(request.app[JOINING], stored, await _asking(request), now())
     location = {"Location": f"/accounts/{account.id}"}
     return model_response(view_of(account), status=201, headers=location)
@@ -103,7 +111,9 @@ async def invite_account(request: web.Request) -> web.Response:
     "POST",
     "/accounts/{id}/invitation",
     summary="Invite somebody again",
-    description="Mails a new link; links from before end. Only for who never chose a password.",
+    description=(
+        f"Mails a new link; links from before end. Only for who never chose a password. {RECENT}"
+    ),
     responses={204: None},
     problems=(409, 503),
     security=True,
@@ -112,8 +122,12 @@ async def invite_account(request: web.Request) -> web.Response:
 async def invite_account_again(request: web.Request) -> web.Response:
     """Mail a new link."""
     account_id = str(path_uuid(request, "id"))
-    stored = await joining.invite_again(request.app[AUTH].accounts, account_id)
-    await note(request, "account.invited", target=f"account:{account_id}", again=True)
+    await me_just_proved(request)
+    bucket = request.app[AUTH].accounts
+    found = await joining.check_invited(bucket, account_id)
+    target, refusals = f"account:{account_id}", (joining.NotInvited,)
+    async with on_record(request, "account.invited", target=target, refusals=refusals, again=True):
+        stored = await joining.invite_again(bucket, found)
     await joining.send_invitation(request.app[JOINING], stored, await _asking(request), now())
     return web.Response(status=204)
 
@@ -124,7 +138,7 @@ async def invite_account_again(request: web.Request) -> web.Response:
     summary="Change an account's name, role or scope",
     description=(
         "Works within seconds, for those who are logged in as well. The last active"
-        " administrator stays one: 409."
+        f" administrator stays one: 409. {RECENT}"
     ),
     body=AccountChange,
     responses={200: AccountView},
@@ -138,33 +152,17 @@ async def change_account(request: web.Request) -> web.Response:
     said = (await parse_json(request, AccountChange)).model_dump(exclude_none=True)
     if "name" in said:
         said["name"] = clean_name(said["name"])
-    changed = await administration.change_account(
-        request.app[AUTH].accounts,
-        account_id,
-        lambda account: account.model_copy(update=said),
-        now(),
+    await me_just_proved(request)
+    return model_response(
+        view_of(await _change(request, account_id, lambda one: one.model_copy(update=said)))
     )
-    target, before, after = f"account:{account_id}", changed.before, changed.after
-    if (before.role, before.assigned_only) != (after.role, after.assigned_only):
-        await note(
-            request,
-            "account.role-changed",
-            target=target,
-            before=before.role.value,
-            after=after.role.value,
-            assigned_only=after.assigned_only,
-        )
-        await tell_owner(request, after, "role-changed")
-    if before.name != after.name:
-        await note(request, "account.renamed", target=target)
-    return model_response(view_of(after))
 
 
 @api.operation(
     "POST",
     "/accounts/{id}/deactivation",
     summary="Refuse an account from now on",
-    description="Its sessions end within seconds; its place in the history stays.",
+    description=f"Its sessions end within seconds; its place in the history stays. {RECENT}",
     responses={200: AccountView},
     problems=(409, 503),
     security=True,
@@ -172,39 +170,89 @@ async def change_account(request: web.Request) -> web.Response:
 )
 async def deactivate_account(request: web.Request) -> web.Response:
     """Deactivate it."""
-    return await _switch(request, "account.deactivated", administration.deactivated)
+    return await _switch(request, administration.deactivated)
 
 
 @api.operation(
     "POST",
     "/accounts/{id}/activation",
     summary="Let a deactivated account in again",
+    description=RECENT,
     responses={200: AccountView},
-    problems=(503,),
+    problems=(409, 503),
     security=True,
     tags=_TAGS,
 )
 async def activate_account(request: web.Request) -> web.Response:
     """Activate it."""
-    return await _switch(request, "account.activated", administration.activated)
+    return await _switch(request, administration.activated)
 
 
-async def _switch(
-    request: web.Request, action: str, edit: Callable[[Account], Account]
-) -> web.Response:
+async def _switch(request: web.Request, edit: Callable[[Account], Account]) -> web.Response:
     account_id = str(path_uuid(request, "id"))
-    changed = await administration.change_account(
-        request.app[AUTH].accounts,
-        account_id,
+    await me_just_proved(request)
+
+    def once(account: Account) -> Account:
         # Asked for again, it changes nothing: an epoch must not end for nothing.
-        lambda account: edit(account) if edit(account).active != account.active else account,
-        now(),
-    )
-    if changed.before.active != changed.after.active:
-        await note(request, action, target=f"account:{account_id}")
-        if not changed.after.active:
-            await tell_owner(request, changed.after, "deactivated")
-    return model_response(view_of(changed.after))
+        return edit(account) if edit(account).active != account.active else account
+
+    return model_response(view_of(await _change(request, account_id, once)))
+
+
+async def _change(
+    request: web.Request, account_id: str, edit: Callable[[Account], Account]
+) -> Account:
+    """Put each thing that changes on record, change it, and tell the owner what they must know."""
+    bucket = request.app[AUTH].accounts
+    planned = await administration.plan_change(bucket, account_id, edit)
+    if planned.before == planned.after:
+        return planned.before
+    entries = list(_entries(planned))
+
+    def as_planned(account: Account) -> Account:
+        edited = edit(account)
+        if edited != account and list(_entries(Changed(account, edited))) != entries:
+            raise administration.ChangedMeanwhile  # it would be another change than is on record
+        return edited
+
+    async with AsyncExitStack() as stack:
+        for action, details in entries:
+            entry = on_record(
+                request,
+                action,
+                target=f"account:{account_id}",
+                refusals=(administration.LastAdmin,),
+                said=details,
+            )
+            await stack.enter_async_context(entry)
+        changed = await administration.change_account(bucket, account_id, as_planned, now())
+    before, after = changed.before, changed.after
+    if _scope(before) != _scope(after):
+        await tell_owner(request, after, "role-changed")
+    if before.active and not after.active:
+        await tell_owner(request, after, "deactivated")
+    return after
+
+
+def _entries(planned: Changed) -> Iterator[tuple[str, dict[str, str | bool]]]:
+    before, after = planned.before, planned.after
+    if _scope(before) != _scope(after):
+        yield (
+            "account.role-changed",
+            {
+                "before": before.role.value,
+                "after": after.role.value,
+                "assigned_only": after.assigned_only,
+            },
+        )
+    if before.name != after.name:
+        yield "account.renamed", {}
+    if before.active != after.active:
+        yield f"account.{'activated' if after.active else 'deactivated'}", {}
+
+
+def _scope(account: Account) -> tuple[Role, bool]:
+    return account.role, account.assigned_only
 
 
 async def _asking(request: web.Request) -> str:

@@ -9,14 +9,14 @@ from pydantic import BaseModel, Field
 from libs.chassis.api import parse_json, path_uuid
 from libs.chassis.errors import FieldError
 from libs.chassis.problems import Problem, refused
-from services.leads.audit import note
+from services.leads.audit import on_record
 from services.leads.auth import api_keys
 from services.leads.auth.api_keys import DEFAULT_DAYS, GRANTABLE, MAX_DAYS, MAX_NAME, ApiKey, Maker
 from services.leads.auth.permissions import Permission
 from services.leads.keys import AUTH, DIRECTORY, PRINCIPAL, now
 from services.leads.models import Person, Strict
 from services.leads.routes.api import api
-from services.leads.routes.recent import me_just_proved
+from services.leads.routes.recent import RECENT, me_just_proved
 from services.leads.routes.responses import model_response
 
 _NO_STORE: Final = {"Cache-Control": "no-store"}
@@ -66,7 +66,7 @@ class ApiKeyList(BaseModel):
     "POST",
     "/api-keys",
     summary="Make an API key",
-    description="For a machine. The answer is the only one that ever shows the key.",
+    description=f"For a machine. The answer is the only one that ever shows the key. {RECENT}",
     body=ApiKeyRequest,
     responses={201: NewApiKey},
     security=True,
@@ -78,25 +78,19 @@ async def create_api_key(request: web.Request) -> web.Response:
     await me_just_proved(request)
     maker = Maker(who.account_id, who.permissions, who.assigned_only)
     try:
-        key, text = await api_keys.create(
-            request.app[AUTH].api_keys,
-            wanted.name,
-            wanted.scopes,
-            wanted.expires_in_days,
-            maker,
-            now(),
-        )
+        key, text = api_keys.plan(wanted.name, wanted.scopes, wanted.expires_in_days, maker, now())
     except api_keys.BadApiKey as error:
         raise refused([FieldError("body", str(error).capitalize())]) from None
-    await note(
+    async with on_record(
         request,
         "api-key.created",
         target=f"api-key:{key.id}",
         scopes=" ".join(sorted(key.scopes)),
         days=wanted.expires_in_days,
-    )
+    ):
+        await api_keys.keep(request.app[AUTH].api_keys, key)
     names = await request.app[DIRECTORY].names([key.account_id])
-    shown = NewApiKey(**dict(_view(key, None, names)), key=text)
+    shown = NewApiKey(**dict(_view(key, None, names)), key=text.written())
     return model_response(shown, status=201, headers=_NO_STORE)
 
 
@@ -130,14 +124,11 @@ async def list_api_keys(request: web.Request) -> web.Response:
 async def revoke_api_key(request: web.Request) -> web.Response:
     """End a key."""
     key_id, auth = str(path_uuid(request, "id")), request.app[AUTH]
-    try:
+    if await api_keys.find(auth.api_keys, key_id) is None:
+        raise Problem("api-key-unknown", "There is no such API key", 404, "Look at GET /api-keys.")
+    async with on_record(request, "api-key.revoked", target=f"api-key:{key_id}"):
         await api_keys.revoke(auth.api_keys, key_id, now())
-    except api_keys.ApiKeyUnknown:
-        raise Problem(
-            "api-key-unknown", "There is no such API key", 404, "Look at GET /api-keys."
-        ) from None
     auth.live_keys.forget(key_id)
-    await note(request, "api-key.revoked", target=f"api-key:{key_id}")
     return web.Response(status=204)
 
 

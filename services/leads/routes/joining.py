@@ -6,12 +6,13 @@ from typing import Final
 from aiohttp import web
 
 from libs.chassis.api import parse_json
+from libs.chassis.forwarded import network_of
 from libs.chassis.problems import Problem
 from libs.chassis.rate_limit import RateLimiter
-from services.leads.audit import note
+from services.leads.audit import note, on_record
 from services.leads.auth import accounts, joining
-from services.leads.auth.accounts import Account, StoredAccount, account_key
-from services.leads.auth.links import Purpose
+from services.leads.auth.accounts import StoredAccount, account_key
+from services.leads.auth.links import LinkOver, Purpose
 from services.leads.background import BACKGROUND
 from services.leads.keys import AUTH, now
 from services.leads.routes.account_models import NewPassword, ResetRequest
@@ -45,9 +46,7 @@ def new_limits() -> dict[str, RateLimiter]:
 )
 async def accept_invitation(request: web.Request) -> web.Response:
     """Set the password."""
-    account = await _redeem(request, Purpose.INVITATION)
-    own = f"account:{account.id}"
-    await note(request, "account.invitation-accepted", target=own, actor=own)
+    await _redeem(request, Purpose.INVITATION, "account.invitation-accepted")
     return web.Response(status=204)
 
 
@@ -86,25 +85,23 @@ async def ask_for_reset(request: web.Request) -> web.Response:
 )
 async def confirm_reset(request: web.Request) -> web.Response:
     """Set the password."""
-    account = await _redeem(request, Purpose.RESET)
-    own = f"account:{account.id}"
-    await note(request, "account.password-reset", target=own, actor=own)
-    await tell_owner(request, account, "password-changed")
+    await _redeem(request, Purpose.RESET, "account.password-reset", notice="password-changed")
     return web.Response(status=204)
 
 
-async def _redeem(request: web.Request, purpose: Purpose) -> Account:
+async def _redeem(
+    request: web.Request, purpose: Purpose, action: str, *, notice: str | None = None
+) -> None:
     given = await parse_json(request, NewPassword)
     _slow_down(request)
-    return await joining.redeem(
-        request.app[AUTH],
-        request.app[JOINING],
-        purpose,
-        given.token,
-        given.password,
-        address=client_info(request).address,
-        now=now(),
-    )
+    auth, parts = request.app[AUTH], request.app[JOINING]
+    wanted = await joining.look_up(auth, parts, purpose, given.token, given.password, now())
+    own = f"account:{wanted.stored.account.id}"
+    async with on_record(request, action, target=own, actor=own, refusals=(LinkOver,)):
+        account = await joining.redeem(auth, wanted)
+    if notice is not None:
+        await tell_owner(request, account, notice)
+    await joining.tidy_up(auth, parts, wanted, client_info(request).address)
 
 
 async def _send_reset(request: web.Request, key: str, stored: StoredAccount | None) -> None:
@@ -117,7 +114,9 @@ async def _send_reset(request: web.Request, key: str, stored: StoredAccount | No
 
 
 def _slow_down(request: web.Request) -> None:
-    wait = request.app[LIMITS]["address"].take(client_info(request).address, monotonic())
+    wait = request.app[LIMITS]["address"].take(
+        network_of(client_info(request).address), monotonic()
+    )
     if wait:
         raise Problem(
             "too-many-requests",

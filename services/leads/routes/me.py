@@ -97,8 +97,8 @@ async def set_own_password(request: web.Request) -> web.Response:
             f"Try again in {slow.seconds} s.",
             headers={"Retry-After": str(slow.seconds)},
         ) from None
+    await tell_owner(request, account, "password-changed")  # also when it cannot be noted
     await note(request, "account.password-changed", target=own)
-    await tell_owner(request, account, "password-changed")
     return web.Response(status=204)
 
 

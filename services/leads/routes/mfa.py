@@ -27,11 +27,10 @@ from services.leads.routes.mfa_models import (
     TotpEnrolment,
 )
 from services.leads.routes.notices import tell_owner
-from services.leads.routes.recent import Me, me, me_just_proved
+from services.leads.routes.recent import RECENT, Me, me, me_just_proved
 from services.leads.routes.responses import model_response
 
 TAGS: Final = ["second factor"]
-RECENT: Final = "Needs a proof of the last ten minutes (`/auth/step-up`)."
 
 
 @api.operation(

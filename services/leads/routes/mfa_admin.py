@@ -11,10 +11,9 @@ from services.leads.auth.accounts import find_by_id
 from services.leads.auth.mfa.policy import AuthPolicy
 from services.leads.keys import AUTH
 from services.leads.routes.api import api
-from services.leads.routes.mfa import RECENT
 from services.leads.routes.mfa_models import NewAuthPolicy
 from services.leads.routes.notices import tell_owner
-from services.leads.routes.recent import me_just_proved
+from services.leads.routes.recent import RECENT, me_just_proved
 from services.leads.routes.responses import model_response
 
 TAGS: Final = ["administration"]

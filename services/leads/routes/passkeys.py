@@ -11,7 +11,6 @@ from services.leads.auth.mfa import passkey_flow
 from services.leads.auth.mfa.passkeys import PasskeyRefused
 from services.leads.keys import AUTH, now
 from services.leads.routes.api import api
-from services.leads.routes.mfa import RECENT
 from services.leads.routes.mfa_models import (
     NewPasskey,
     PasskeyAdded,
@@ -22,7 +21,7 @@ from services.leads.routes.mfa_models import (
     PasskeyView,
 )
 from services.leads.routes.notices import tell_owner
-from services.leads.routes.recent import me, me_just_proved
+from services.leads.routes.recent import RECENT, me, me_just_proved
 from services.leads.routes.responses import model_response
 
 TAGS: Final = ["passkeys"]

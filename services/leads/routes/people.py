@@ -24,6 +24,7 @@ from services.leads.people.export import export
 from services.leads.people.find import in_read_model
 from services.leads.people.records import Reason
 from services.leads.routes.api import POSITION, POSITION_HEADER, api
+from services.leads.routes.recent import RECENT, person_just_proved
 from services.leads.routes.responses import model_response
 
 _FILE: Final = ResponseSpec(
@@ -52,7 +53,10 @@ class Erased(BaseModel):
     "POST",
     "/people/export",
     summary="Export everything about a person",
-    description="Their leads with history and mails, and the files they sent.",
+    description=(
+        "Their leads with history and mails, and the files they sent."
+        f" {RECENT} An API key needs none."
+    ),
     body=PersonRequest,
     responses={200: _FILE},
     problems=(404, 503),
@@ -99,6 +103,7 @@ async def export_person(request: web.Request) -> web.StreamResponse:
     description=(
         "Everything about them: their leads with history, files, mail ledger, dead letters. It"
         " cannot be undone. Mails in mailboxes and older backups are not reached."
+        f" {RECENT} An API key needs none."
     ),
     body=PersonRequest,
     responses={200: ResponseSpec({"application/json": Erased}, headers=POSITION_HEADER)},
@@ -126,6 +131,7 @@ async def _leads_of(request: web.Request) -> list[UUID]:
             403,
             "It sees only the leads that are assigned to it, and a person may have others.",
         )
+    await person_just_proved(request)
     wanted = await parse_json(request, PersonRequest)
     position = await request.app[STORE].last_position()
     await request.app[GATE].wait(position, seconds=request.app[SETTINGS].position_wait_seconds)

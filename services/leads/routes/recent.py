@@ -1,6 +1,7 @@
 """Who is asking, with what proves them; and whether they proved it just now."""
 
 from dataclasses import dataclass
+from typing import Final
 
 from aiohttp import web
 
@@ -10,6 +11,8 @@ from services.leads.auth.mfa import policy
 from services.leads.auth.mfa.credentials import Credentials
 from services.leads.auth.sessions import Session
 from services.leads.keys import AUTH, PRINCIPAL, now
+
+RECENT: Final = "Needs a proof of the last ten minutes (`/auth/step-up`)."
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,3 +76,13 @@ async def me_just_proved(request: web.Request) -> Me:
         has_factor=asking.credentials.has_factor,
     )
     return asking
+
+
+async def person_just_proved(request: web.Request) -> None:
+    """Let a person go on only with a fresh proof; an API key goes by its scopes alone.
+
+    Raises:
+        StepUpNeeded, Problem, StoreUnavailable: As for `me_just_proved`.
+    """
+    if request[PRINCIPAL].key_id is None:
+        await me_just_proved(request)

@@ -128,7 +128,6 @@ async def _signed_in(request: web.Request, passed: Passed, method: str) -> web.R
     actor = f"account:{passed.account_id}"
     await note(request, f"sign-in.{method}", actor=actor, target=actor)
     client = client_info(request)
-    await login.remember_place(auth, stored, client.address)
     tokens = await login.start_session(
         auth, stored, methods=passed.methods, now=now(), client=client
     )

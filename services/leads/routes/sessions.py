@@ -15,6 +15,7 @@ from services.leads.auth.agents import in_words
 from services.leads.auth.sessions import OpenSession
 from services.leads.keys import AUTH, PRINCIPAL, now
 from services.leads.routes.api import api
+from services.leads.routes.recent import RECENT, me_just_proved
 from services.leads.routes.responses import model_response
 
 _SESSION_ID: Final = Parameter(
@@ -111,7 +112,7 @@ async def end_session(request: web.Request) -> web.Response:
     "DELETE",
     "/accounts/{id}/sessions",
     summary="End all logins of an account",
-    description="Their access tokens stop working within seconds.",
+    description=f"Their access tokens stop working within seconds. {RECENT}",
     responses={204: None},
     problems=(404, 503),
     security=True,
@@ -120,6 +121,7 @@ async def end_session(request: web.Request) -> web.Response:
 async def end_account_sessions(request: web.Request) -> web.Response:
     """End every session of an account, one's own included."""
     account_id = str(path_uuid(request, "id"))
+    await me_just_proved(request)
     try:
         ended = await revoking.end_all(request.app[AUTH], account_id, now())
     except AccountUnknown:

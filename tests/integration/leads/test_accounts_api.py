@@ -197,6 +197,20 @@ async def test_a_deactivated_account_is_out_and_can_come_back(
     assert await mails(world, "password_reset") == []
 
 
+async def test_a_network_of_ipv6_may_try_links_as_often_as_one_address(world: World) -> None:
+    client = await world.replica(trusted_proxies=["127.0.0.0/8"])
+    body = {"token": "made-up", "password": NEW}
+
+    async def attempt(address: str) -> int:
+        headers = {"X-Forwarded-For": address}
+        return (await client.post("/auth/invitation", json=body, headers=headers)).status
+
+    tried = [await attempt(f"2001:db8::{number:x}") for number in range(1, 30)]
+    assert tried[:20] == [410] * 20
+    assert 429 in tried
+    assert await attempt("2001:db8:0:1::1") == 410
+
+
 async def test_who_guesses_from_elsewhere_does_not_keep_the_owner_out(world: World) -> None:
     client = await world.replica(trusted_proxies=["127.0.0.0/8"])
     await world.attorney(client)

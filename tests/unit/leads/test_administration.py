@@ -39,9 +39,10 @@ async def test_the_last_administrator_stays(edit: object) -> None:
     bucket = MemoryBucket()
     lena = await hire(bucket, "lena")
     await hire(bucket, "omar", Role.ATTORNEY)
-    await accounts.create_invited(
+    mia = await accounts.plan_invited(
         bucket, "mia@firm.example", "Mia", role=Role.ADMIN, assigned_only=False
     )
+    await accounts.add(bucket, mia)
     with pytest.raises(LastAdmin):
         await change_account(bucket, lena.id, edit, NOW)  # type: ignore[arg-type]
     stored = await accounts.find_by_id(bucket, lena.id)

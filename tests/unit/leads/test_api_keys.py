@@ -1,5 +1,6 @@
 """API keys: how they are written, what they may be given, and when they stop working."""
 
+import asyncio
 import re
 from datetime import UTC, datetime, timedelta
 
@@ -25,11 +26,17 @@ class Bucket(MemoryBucket):
     """Answers only while it is not away."""
 
     away = False
+    held: asyncio.Event | None = None
+    asked: asyncio.Event
 
     async def get(self, key: str) -> Entry | None:
         if self.away:
             raise StoreUnavailable("nobody is there")
-        return await super().get(key)
+        found = await super().get(key)
+        if self.held is not None:
+            self.asked.set()
+            await self.held.wait()
+        return found
 
     async def put(self, key: str, value: bytes) -> int:
         if self.away:
@@ -202,3 +209,16 @@ async def test_a_use_that_cannot_be_noted_disturbs_nobody_and_is_noted_later(
     office.bucket.away = False
     assert await office.principal(text, NOW + timedelta(seconds=80))
     assert await office.used() == NOW + timedelta(seconds=80)
+
+
+async def test_what_was_being_read_when_it_was_revoked_is_not_kept(office: Office) -> None:
+    key, text = await office.make()
+    office.bucket.held, office.bucket.asked = asyncio.Event(), asyncio.Event()
+    looking = asyncio.create_task(office.principal(text))
+    await office.bucket.asked.wait()
+    held, office.bucket.held = office.bucket.held, None
+    await api_keys.revoke(office.bucket, key.id, NOW)
+    office.live.forget(key.id)
+    held.set()
+    assert await looking is not None, "it was read before"
+    assert await office.principal(text) is None

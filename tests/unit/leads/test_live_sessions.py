@@ -1,5 +1,6 @@
 """A demotion, a deactivation and the end of a session work within seconds."""
 
+import asyncio
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
@@ -23,11 +24,17 @@ EMAIL = "lena@firm.example"
 @dataclass
 class _Switchable(MemoryBucket):
     away: bool = False
+    held: asyncio.Event | None = None
+    asked: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def get(self, key: str) -> Entry | None:
         if self.away:
             raise StoreUnavailable("nobody is there")
-        return await super().get(key)
+        found = await super().get(key)
+        if self.held is not None:
+            self.asked.set()
+            await self.held.wait()
+        return found
 
 
 @dataclass
@@ -126,3 +133,14 @@ async def test_nothing_is_guessed_about_a_session_never_seen(office: Office) -> 
     office.sessions.away = True
     with pytest.raises(StoreUnavailable):
         await office.permissions()
+
+
+async def test_what_was_being_read_when_it_was_forgotten_is_not_kept(office: Office) -> None:
+    office.accounts.held = asyncio.Event()
+    looking = asyncio.create_task(office.permissions())
+    await office.accounts.asked.wait()  # the account is read before the session ends
+    await office.logins.end(office.identity.session_id)
+    office.live.forget(office.identity.session_id)
+    office.accounts.held.set()
+    await looking
+    assert await office.permissions() is None

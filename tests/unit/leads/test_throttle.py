@@ -105,6 +105,65 @@ def test_a_success_forgets_the_lane_but_not_what_the_address_did_elsewhere() -> 
     assert door.throttle.pause_left(of[1]) > 0
 
 
+def test_made_up_addresses_do_not_wash_away_a_pause() -> None:
+    door = Door()
+    while door.guess(ELSEWHERE):
+        pass
+    paused = door.pause(ELSEWHERE)
+    for number in range(11_000):
+        door.throttle.failed(Lane(f"account.made-up-{number}"))
+    assert door.pause(ELSEWHERE) == paused > 0
+
+
+def test_nor_failures_that_cost_nothing_yet() -> None:
+    door = Door()
+    for number in range(5):
+        door.guess(f"192.0.2.{number}")
+    for number in range(11_000):
+        door.throttle.failed(Lane(f"account.made-up-{number}"))
+    assert door.guess(ELSEWHERE)
+    assert door.pause(ELSEWHERE) > 0
+
+
+def full_of_pauses() -> Door:
+    door = Door()
+    for number in range(10_000):
+        lane = Lane(f"account.made-up-{number}", free=0, longest=UNKNOWN_PAUSE)
+        for _ in range(10):
+            door.throttle.failed(lane)
+    return door
+
+
+def test_when_all_are_paused_unknown_places_share_one_lane_and_the_owner_waits_for_nobody() -> None:
+    door = full_of_pauses()
+    looked_at = [door.guess(f"192.0.2.{number}", f"account.{number}") for number in range(100)]
+    assert looked_at.count(True) < 10
+    assert 0 < door.pause(ELSEWHERE) <= KNOWN_PAUSE
+    assert door.pause(HOME) == 0
+    for _ in range(6):
+        assert door.guess(HOME)
+    assert door.pause(HOME) > 0, "also the known place is counted"
+    assert len(door.throttle._failures) <= 10_001
+
+
+def test_a_success_while_all_are_paused_takes_back_what_it_counted() -> None:
+    door = full_of_pauses()
+    of = door.lanes(ELSEWHERE)
+    for _ in range(20):
+        door.throttle.failed(*of)
+        door.throttle.succeeded(*of)
+        door.clock[0] += 1
+    assert door.pause(ELSEWHERE) <= 2
+
+
+def test_one_site_cannot_go_through_all_accounts_with_its_65536_networks() -> None:
+    door = Door()
+    addresses = [f"2001:db8:7:{number:x}::1" for number in range(300)]
+    looked_at = [door.guess(one, f"account.{number}") for number, one in enumerate(addresses)]
+    assert looked_at.count(True) == 101
+    assert door.guess("2001:db8:8::1", "account.other-site")
+
+
 def test_failures_are_forgotten_after_a_quiet_day() -> None:
     door = Door()
     door.guess_for(ELSEWHERE, DAY)

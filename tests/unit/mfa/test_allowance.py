@@ -31,6 +31,14 @@ def test_the_addresses_of_one_ipv6_customer_are_one() -> None:
     allowance.take("2001:db8:0:1::1")
 
 
+def test_an_ipv4_address_in_ipv6_clothes_is_that_address_and_no_network_of_many() -> None:
+    allowance = Allowance(lambda: 0.0)
+    spend(allowance, "::ffff:192.0.2.1")
+    with pytest.raises(TooManyChallenges):
+        allowance.take("192.0.2.1")
+    allowance.take("::ffff:192.0.2.2")
+
+
 @pytest.mark.parametrize("address", ["", "unknown"])
 def test_what_is_no_address_shares_one_allowance(address: str) -> None:
     allowance = Allowance(lambda: 0.0)

@@ -2,15 +2,15 @@
 
 from collections import OrderedDict
 from collections.abc import Callable
-from ipaddress import ip_address, ip_network
 from math import ceil
 from time import monotonic
 from typing import Final
 
+from libs.chassis.forwarded import network_of
+
 PER_MINUTE: Final = 60
 """Of one address, at one replica: an office behind one address signs in within that."""
 _SECONDS: Final = 60.0
-_IPV6_BITS: Final = 64
 _REMEMBERED: Final = 10_000
 
 
@@ -43,7 +43,7 @@ class Allowance:
         Raises:
             TooManyChallenges: The address had its share of this minute.
         """
-        now, place = self._clock(), _place(address)
+        now, place = self._clock(), network_of(address)
         count, until = self._counts.pop(place, (0, 0.0))
         if until <= now:
             count, until = 0, now + _SECONDS
@@ -52,14 +52,3 @@ class Allowance:
             self._counts.popitem(last=False)
         if count >= PER_MINUTE:
             raise TooManyChallenges(max(1, ceil(until - now)))
-
-
-def _place(address: str) -> str:
-    """Return the address, of IPv6 the network that one customer has."""
-    try:
-        parsed = ip_address(address.partition("%")[0])
-    except ValueError:
-        return ""
-    if parsed.version == 4:  # noqa: PLR2004 - the version's number
-        return str(parsed)
-    return str(ip_network(f"{parsed}/{_IPV6_BITS}", strict=False))
