@@ -8,9 +8,8 @@ from services.leads.auth.accounts import AccountUnknown, find_by_id
 from services.leads.auth.oidc import linking
 from services.leads.keys import AUTH
 from services.leads.routes.api import api
-from services.leads.routes.mfa import RECENT
 from services.leads.routes.notices import tell_owner
-from services.leads.routes.recent import me_just_proved
+from services.leads.routes.recent import RECENT, me_just_proved
 
 
 @api.operation(

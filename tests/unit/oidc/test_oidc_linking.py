@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 import pytest
 
 from services.leads.auth import accounts
-from services.leads.auth.accounts import Account, AccountUnknown, account_key, create_invited
+from services.leads.auth.accounts import Account, AccountUnknown, account_key, plan_invited
 from services.leads.auth.oidc.flow import Person, SignInRefused
 from services.leads.auth.oidc.linking import Found, account_of, link_of, unlink
 from services.leads.auth.oidc.sign_in import take_role
@@ -23,7 +23,8 @@ NEW = replace(OLD, subject="sub-b", name="Lena Wagner")
 async def an_account(
     bucket: MemoryBucket, email: str = "lena@firm.example", role: Role = Role.ATTORNEY
 ) -> Account:
-    made = await create_invited(bucket, email, "Lena", role=role, assigned_only=False)
+    planned = await plan_invited(bucket, email, "Lena", role=role, assigned_only=False)
+    made = await accounts.add(bucket, planned)
     return await accounts.change(
         bucket, made.key, lambda one: one.model_copy(update={"password_hash": "none"})
     )

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from services.leads.auth import accounts
-from services.leads.auth.accounts import account_key, create_invited
+from services.leads.auth.accounts import account_key, plan_invited
 from services.leads.auth.oidc.flow import SignInRefused
 from services.leads.auth.oidc.provider import Client, Provider
 from services.leads.auth.oidc.sign_in import CODE_SECONDS, CodeReused, Oidc, Rules, Ticket
@@ -66,7 +66,10 @@ async def test_a_code_is_good_for_a_minute() -> None:
 
 async def test_a_ticket_is_void_once_the_sessions_of_its_account_have_been_ended() -> None:
     oidc = at_the_desk()
-    await create_invited(oidc.accounts, EMAIL, "Lena", role=Role.VIEWER, assigned_only=False)
+    planned = await plan_invited(
+        oidc.accounts, EMAIL, "Lena", role=Role.VIEWER, assigned_only=False
+    )
+    await accounts.add(oidc.accounts, planned)
     assert (await oidc.account(TICKET)).account.epoch == TICKET.epoch
     await accounts.change(
         oidc.accounts, account_key(EMAIL), lambda one: one.model_copy(update={"epoch": 2})
