@@ -138,8 +138,9 @@ def _shown(fact: Fact) -> dict[str, Any]:
     data = fact.data
     names = ("first_name", "last_name", "email", "phone", "message")
     resume = {key: data["resume"][key] for key in ("file_name", "media_type", "size", "sha256")}
-    fixed = {"status": "PENDING", "channel": None, "note": None, "by": None, "resume": resume}
-    return {name: data[name] for name in names} | fixed
+    unscanned = {"scan": "off", "signature": None, "quarantined": False}
+    fixed = {"status": "PENDING", "channel": None, "note": None, "by": None}
+    return {name: data[name] for name in names} | fixed | {"resume": resume | unscanned}
 
 
 def _seen(lead: dict[str, Any]) -> dict[str, Any]:

@@ -41,6 +41,7 @@ class World:
         ]
         shown: dict[str, Any] = submitted | reached | {"status": "REACHED_OUT"}
         shown["resume"] = {k: v for k, v in resume.items() if k != "object"}
+        shown["resume"] |= {"scan": "off", "signature": None, "quarantined": False}
         shown["reached_out_by"] = {"id": "a", "name": None}
         self.evidence = Evidence(
             facts,
