@@ -143,9 +143,9 @@ def _too_late(answer: asyncio.Future[Msg]) -> None:
         answer.set_exception(nats.errors.TimeoutError())
 
 
-__all__ = ["Deliver", "Msg", "QuickClient", "parse_headers"]
-
-
 def api_of(client: Client) -> str:
     """Where JetStream's API is for a client."""
     return client.api if isinstance(client, QuickClient) else HOME_API
+
+
+__all__ = ["HOME_API", "Deliver", "Msg", "QuickClient", "api_of", "parse_headers"]

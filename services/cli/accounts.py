@@ -2,13 +2,13 @@
 
 from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import Annotated, TypeVar
+from typing import Annotated, Final, TypeVar
 
 import typer
 from nats.js import JetStreamContext
 from rich.table import Table
 
-from libs.audit import OPERATOR, AuditEntry, AuditLog
+from libs.audit import OPERATOR, AuditEntry, AuditLog, Outcome
 from libs.chassis.buckets import Bucket
 from services.cli import broker
 from services.cli.console import console
@@ -20,6 +20,7 @@ from services.leads.auth.permissions import Role
 
 app = typer.Typer(help="Who may log in to the attorneys' API.", no_args_is_help=True)
 T = TypeVar("T")
+_CREATED: Final = "account.created"
 
 Data = Annotated[
     Path, typer.Option(help="Data folder of `leadlog up`, used when LEADLOG_NATS_URL is not set.")
@@ -39,7 +40,7 @@ def create(
 ) -> None:
     """Make an account and print its password, once."""
     made, password = _changing(
-        data, email, "account.created", lambda bucket: _create(bucket, email, name or email, role)
+        data, email, _CREATED, lambda bucket: _create(bucket, email, name or email, role)
     )
     console().print(f"Account {made.email} is ready; its role is {made.role}.", markup=False)
     _show(password)
@@ -137,7 +138,7 @@ def _show(password: str | None) -> None:
 
 
 def _changing(data: Path, email: str, action: str, work: Callable[[Bucket], Awaitable[T]]) -> T:
-    """Do it, and note that it was the operator."""
+    """Put on record that the operator does it, and do it."""
     return broker.run(_on_bucket(data, work, email, action))
 
 
@@ -150,6 +151,7 @@ async def _on_bucket(
 ) -> T:
     async with broker.jetstream(data) as js:
         bucket = Bucket(js, accounts.ACCOUNTS)
+        known = action not in {"", _CREATED} and await _note(js, bucket, email, action)
         try:
             done = await work(bucket)
         except (
@@ -158,13 +160,22 @@ async def _on_bucket(
             accounts.BadAccount,
             WeakPassword,
         ) as error:
+            if known:
+                await _note(js, bucket, email, action, outcome="failed")
             raise broker.Refused(str(error)) from None
-        if action:
+        if action == _CREATED:  # only now there is an id to note
             await _note(js, bucket, email, action)
         return done
 
 
-async def _note(js: JetStreamContext, bucket: Bucket, email: str, action: str) -> None:
+async def _note(
+    js: JetStreamContext, bucket: Bucket, email: str, action: str, outcome: Outcome = "ok"
+) -> bool:
+    """Put it on record, if there is such an account; whether there is."""
     stored = await accounts.find(bucket, accounts.account_key(email))
-    target = f"account:{stored.account.id}" if stored else None
-    await AuditLog(js).record(AuditEntry(action=action, actor=OPERATOR, target=target))
+    if stored is None:
+        return False
+    target = f"account:{stored.account.id}"
+    entry = AuditEntry(action=action, actor=OPERATOR, target=target, outcome=outcome)
+    await AuditLog(js).record(entry)
+    return True

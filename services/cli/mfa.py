@@ -7,11 +7,12 @@ import typer
 
 from libs.audit import OPERATOR, AuditEntry, AuditLog
 from libs.chassis.buckets import Bucket
-from libs.outbox import Outbox, OutboxMail
+from libs.outbox import Outbox
 from services.cli import broker
 from services.cli.console import console
-from services.leads.auth.accounts import ACCOUNTS, Account, account_key, find
+from services.leads.auth.accounts import ACCOUNTS, account_key, find
 from services.leads.auth.mfa.credentials import CREDENTIALS, CredentialStore
+from services.leads.auth.notice import security_notice
 
 
 def reset_mfa(
@@ -41,15 +42,5 @@ async def _reset(data: Path, email: str) -> bool:
         await AuditLog(js).record(entry)
         had = await CredentialStore(Bucket(js, CREDENTIALS)).reset(account.id)
         if had:
-            await Outbox(js).put(_notice(account))
+            await Outbox(js).put(security_notice(account, "mfa-removed"))
         return had
-
-
-def _notice(account: Account) -> OutboxMail:
-    return OutboxMail(
-        template="security_notice",
-        account_id=account.id,
-        recipient=account.email,
-        name=account.name,
-        details={"notice": "mfa-removed"},
-    )

@@ -8,11 +8,12 @@ from nats.js import JetStreamContext
 
 from libs.audit import OPERATOR, AuditEntry, AuditLog
 from libs.chassis.buckets import Bucket
-from libs.outbox import Outbox, OutboxMail
+from libs.outbox import Outbox
 from services.cli import broker
 from services.cli.console import console
 from services.leads.auth import accounts
 from services.leads.auth.accounts import ACCOUNTS, Account
+from services.leads.auth.notice import security_notice
 from services.leads.auth.oidc import linking
 
 
@@ -50,7 +51,7 @@ async def _unlink(data: Path, email: str | None) -> int:
         for account in linked:
             await _note(js, account)
             await linking.unlink(bucket, account.id)
-            await Outbox(js).put(_notice(account))
+            await Outbox(js).put(security_notice(account, "identity-unlinked"))
         return len(linked)
 
 
@@ -66,13 +67,3 @@ async def _accounts(bucket: Bucket, email: str | None) -> list[Account]:
 async def _note(js: JetStreamContext, account: Account) -> None:
     target = f"account:{account.id}"
     await AuditLog(js).record(AuditEntry(action="account.unlinked", actor=OPERATOR, target=target))
-
-
-def _notice(account: Account) -> OutboxMail:
-    return OutboxMail(
-        template="security_notice",
-        account_id=account.id,
-        recipient=account.email,
-        name=account.name,
-        details={"notice": "identity-unlinked"},
-    )

@@ -5,8 +5,9 @@ from typing import Final
 from aiohttp import web
 
 from libs.chassis.client_address import client_address
-from libs.outbox import Outbox, OutboxMail
+from libs.outbox import Outbox
 from services.leads.auth.accounts import Account
+from services.leads.auth.notice import security_notice
 
 OUTBOX: Final = web.AppKey("outbox", Outbox)
 
@@ -22,12 +23,5 @@ async def tell_owner(request: web.Request, account: Account, notice: str) -> Non
     Raises:
         StoreUnavailable: It cannot be left.
     """
-    await request.app[OUTBOX].put(
-        OutboxMail(
-            template="security_notice",
-            account_id=account.id,
-            recipient=account.email,
-            name=account.name,
-            details={"notice": notice, "address": client_address(request)},
-        )
-    )
+    mail = security_notice(account, notice, address=client_address(request))
+    await request.app[OUTBOX].put(mail)

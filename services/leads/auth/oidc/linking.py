@@ -13,6 +13,7 @@ from services.leads.auth import accounts, passwords
 from services.leads.auth.accounts import Account, AccountExists, Bucket, StoredAccount
 from services.leads.auth.oidc.flow import Person, SignInRefused
 from services.leads.auth.permissions import Role
+from services.leads.auth.tries import Tries
 
 _POINTERS = "oidc."
 _NO_ACCOUNT = "there is no active account for you here; ask an administrator"
@@ -114,6 +115,7 @@ async def _by_address(
 
 async def _bound(bucket: Bucket, key: str, link: str, *, first_time: bool) -> StoredAccount:
     """Return the account if it is this person's; one that is nobody's becomes theirs."""
+    tries = Tries()
     while True:
         stored = await accounts.find(bucket, key)
         if stored is None or not stored.account.active:
@@ -132,6 +134,7 @@ async def _bound(bucket: Bucket, key: str, link: str, *, first_time: bool) -> St
                     key, account.model_dump_json().encode(), stored.revision
                 )
             except WrongRevision:
+                await tries.again()
                 continue
             stored = replace(stored, account=account, revision=revision)
         if owner != link:

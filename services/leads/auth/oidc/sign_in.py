@@ -20,6 +20,7 @@ from services.leads.auth.oidc.linking import account_of
 from services.leads.auth.oidc.provider import Client, Provider
 from services.leads.auth.oidc.roles import role_of
 from services.leads.auth.permissions import Role
+from services.leads.auth.tries import Tries
 
 log = structlog.get_logger(__name__)
 
@@ -212,13 +213,15 @@ class Oidc:
         Raises:
             CodeReused: it was used before.
             SignInRefused: it is too old or was never handed out.
+            StoreUnavailable: the bucket does not answer.
         """
-        key = _code_key(code)
+        key, tries = _code_key(code), Tries()
         while (entry := await self.pending.get(key)) is not None:
             try:
                 # A second use leaves its mark as well, for the first one to see.
                 revision = await self.pending.update(key, _USED, entry.revision)
             except WrongRevision:
+                await tries.again()
                 continue
             if entry.value == _USED:
                 raise CodeReused(None)
