@@ -15,7 +15,8 @@ from typing import Any
 import aiohttp
 
 from tests.bench.load import Result, Spec
-from tests.support.nats import NatsServer, free_port, provisioned, start_nats_server
+from tests.support.nats import NatsServer, provisioned, start_nats_server
+from tests.support.ports import free_port
 
 _TICKS = os.sysconf("SC_CLK_TCK")
 AGAINST = "BENCH_AGAINST"

@@ -15,7 +15,8 @@ from services.cli.nats_server import find_binary
 from services.cli.orphans import end_with_parent
 from tests.chaos.network import Wire
 from tests.chaos.programs import Program
-from tests.support.nats import PASSWORD, USER, free_port, with_test_user
+from tests.support.nats import PASSWORD, USER, with_test_user
+from tests.support.ports import free_port
 
 __all__ = ["PASSWORD", "USER", "System", "running"]
 

@@ -18,7 +18,7 @@ from typing import Any
 
 from services.leads.scanning.clamd import Clamd, parse_address
 from services.leads.scanning.replies import ClamdAway
-from tests.support.nats import free_port
+from tests.support.ports import free_port
 
 EICAR = rb"X5O!P%@AP[4\PZX54(P^)7CC)7}$" + b"EICAR-STANDARD-" + b"ANTIVIRUS-TEST-FILE!$H+H*"
 NAME = "Test.Eicar.UNOFFICIAL"

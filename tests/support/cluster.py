@@ -10,7 +10,8 @@ from nats.js.errors import ServiceUnavailableError
 
 from libs.events.topology import provision
 from services.cli.nats_keys import USERS, new_seed
-from tests.support.nats import NatsServer, connect, free_port, with_test_user
+from tests.support.nats import NatsServer, connect, with_test_user
+from tests.support.ports import free_port
 
 NODES = 3
 

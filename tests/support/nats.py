@@ -4,7 +4,6 @@ The services of a test log in with their own keys, ``server.seeds["leads"]``, so
 permission that is missing fails a test. The test itself is one more user, who may do all.
 """
 
-import socket
 import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -17,16 +16,9 @@ from nats.js import JetStreamContext
 from libs.events.topology import provision
 from services.cli.nats_server import NatsServer as _NatsServer
 from services.cli.nats_server import NatsServerProblem, configuration
+from tests.support.ports import free_port
 
 USER, PASSWORD = "test", "test-password"
-
-
-def free_port() -> int:
-    """A port that was free a moment ago."""
-    with socket.socket() as one:
-        one.bind(("127.0.0.1", 0))
-        port: int = one.getsockname()[1]
-        return port
 
 
 class NatsServer(_NatsServer):
@@ -124,7 +116,6 @@ __all__ = [
     "NatsServer",
     "configuration",
     "connect",
-    "free_port",
     "provisioned",
     "shipped_nats_server",
     "start_nats_server",

@@ -5,7 +5,8 @@ import shutil
 import sys
 from pathlib import Path
 
-from tests.integration.chassis.processes import SECONDS, free_port
+from tests.integration.chassis.processes import SECONDS
+from tests.support.ports import free_port
 
 
 def binary() -> str:

@@ -3,7 +3,6 @@
 import asyncio
 import json
 import os
-import socket
 import sys
 from collections.abc import Awaitable, Callable
 from pathlib import Path
@@ -11,15 +10,11 @@ from typing import Any, Self, TypeVar
 
 import aiohttp
 
+from tests.support.ports import free_port
+
 ROOT = Path(__file__).resolve().parents[3]
 SECONDS = 20.0
 T = TypeVar("T")
-
-
-def free_port() -> int:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return int(listener.getsockname()[1])
 
 
 async def until(probe: Callable[[], Awaitable[T | None]], seconds: float = SECONDS) -> T:

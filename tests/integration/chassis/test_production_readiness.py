@@ -8,7 +8,8 @@ import aiohttp
 import pytest
 
 from tests.integration.chassis.processes import Service, until
-from tests.support.nats import NatsServer, free_port, provisioned, with_test_user
+from tests.support.nats import NatsServer, provisioned, with_test_user
+from tests.support.ports import free_port
 
 
 @pytest.mark.parametrize("sync", ["always", "2m"])

@@ -6,7 +6,8 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 import aiohttp
 import pytest
 
-from tests.integration.chassis.processes import Service, free_port, until
+from tests.integration.chassis.processes import Service, until
+from tests.support.ports import free_port
 
 MODULE = "tests.integration.chassis.service"
 Start = Callable[..., Awaitable[Service]]

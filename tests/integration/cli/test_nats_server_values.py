@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.nats import NatsServer, connect, free_port, with_test_user
+from tests.support.nats import NatsServer, connect, with_test_user
+from tests.support.ports import free_port
 
 
 @pytest.mark.parametrize("name", ["-dash", "0-80", "5k", "true", 'q"uo\\te', "$x", "#a b"])

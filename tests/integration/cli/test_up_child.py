@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from services.cli.up.child import Child, ChildFailed
-from tests.support.nats import free_port
+from tests.support.ports import free_port
 
 SERVER = """
 import signal, sys

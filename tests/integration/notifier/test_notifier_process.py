@@ -11,7 +11,8 @@ from nats.js import JetStreamContext
 from libs.chassis.buckets import Bucket
 from tests.integration.chassis.processes import Service
 from tests.integration.notifier.world import ATTORNEY, Log, get, sent_to, until
-from tests.support.nats import NatsServer, free_port, provisioned
+from tests.support.nats import NatsServer, provisioned
+from tests.support.ports import free_port
 from tests.support.smtp import PASSWORD, USERNAME, Hang, SmtpServer, smtp_server
 
 JANE = "marked-address@example.com"

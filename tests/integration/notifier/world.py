@@ -25,7 +25,8 @@ from libs.events import (
 from libs.events.jetstream import JetStreamEventStore
 from services.notifier.app import build_app
 from services.notifier.settings import NotifierSettings
-from tests.support.nats import NatsServer, free_port
+from tests.support.nats import NatsServer
+from tests.support.ports import free_port
 from tests.support.smtp import PASSWORD, USERNAME, SmtpServer
 
 ATTORNEY = "anna@firm.example"

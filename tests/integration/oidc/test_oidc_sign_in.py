@@ -32,7 +32,8 @@ from services.leads.auth.permissions import Role
 from services.leads.auth.sessions import Session
 from tests.integration.leads.world import PASSWORD, Client, World, is_ready, renew, until
 from tests.integration.oidc.provider import CLIENT_ID, SECRET, Browser, browser, provider
-from tests.support.nats import NatsServer, free_port
+from tests.support.nats import NatsServer
+from tests.support.ports import free_port
 
 RETURN = "http://127.0.0.1:9/inbox"
 LENA = {

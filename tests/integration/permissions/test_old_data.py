@@ -6,7 +6,8 @@ import nats
 
 from services.cli.nats_server import NatsServer
 from tests.integration.permissions.users import user
-from tests.support.nats import free_port, shipped_nats_server
+from tests.support.nats import shipped_nats_server
+from tests.support.ports import free_port
 
 OLD = """
 listen: $LEADLOG_NATS_LISTEN

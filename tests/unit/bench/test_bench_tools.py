@@ -14,7 +14,7 @@ from services.intake.limits import FormLimits
 from tests.bench import pages, plots, sink
 from tests.bench.figures import QUANTILES, Goal, Report, percentile
 from tests.bench.load import Connection, Request, Spec, address, header, resume_of
-from tests.support.nats import free_port
+from tests.support.ports import free_port
 
 
 def test_percentiles_are_measured_values() -> None:

@@ -12,7 +12,7 @@ from aiohttp import web
 from libs.chassis.connections import ConnectionLimits, exempt_from_limits
 from libs.chassis.metrics import metrics_site
 from libs.chassis.ports import listen
-from tests.support.nats import free_port
+from tests.support.ports import free_port
 from tests.unit.chassis.sample import SampleSettings, make_app
 
 SHORT: dict[str, Any] = {"idle_seconds": 0.2, "body_timeout_seconds": 0.2}
