@@ -1,18 +1,15 @@
-"""Finding a person's leads by an email address, in the log itself or in the read model."""
+"""Finding a person's leads by an email address, in the log itself."""
 
 from collections.abc import Iterable
 from contextlib import aclosing
 from uuid import UUID
 
 from nats.js import JetStreamContext
-from sqlalchemy import select
-from sqlalchemy.ext.asyncio import AsyncEngine
 
 from libs.events import LeadErased, LeadSubmitted, Part
 from libs.events.jetstream import JetStreamEventStore
 from libs.events.letter_store import Letters
 from libs.events.letters import Letter
-from services.leads.projection.schema import leads
 from services.leads.text import email_key
 
 
@@ -36,18 +33,6 @@ async def in_log(js: JetStreamContext, email: str) -> list[UUID]:
             if batch.caught_up and batch.position >= end:
                 break
     return list(dict.fromkeys([*found, *await in_letters(js, email)]))
-
-
-async def in_read_model(engine: AsyncEngine, js: JetStreamContext, email: str) -> list[UUID]:
-    """The person's leads as a replica knows them, which must be level with the log.
-
-    Raises:
-        StoreUnavailable: JetStream does not answer.
-    """
-    wanted = select(leads.c.id).where(leads.c.email_key == email_key(email))
-    async with engine.connect() as connection:
-        rows = (await connection.execute(wanted.order_by(leads.c.position))).scalars().all()
-    return list(dict.fromkeys([*map(UUID, rows), *await in_letters(js, email)]))
 
 
 async def in_letters(js: JetStreamContext, email: str) -> list[UUID]:

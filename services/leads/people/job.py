@@ -21,9 +21,10 @@ from services.leads.audit import AUDIT_LOG
 from services.leads.keys import GATE, READERS
 from services.leads.people.erase import Eraser
 from services.leads.people.lease import take_lease
+from services.leads.people.read_model import due_in_read_model
 from services.leads.people.records import Reason
 from services.leads.people.retention import Rule
-from services.leads.people.rules import due_in_read_model, read_rule
+from services.leads.people.rules import read_rule
 from services.leads.settings import LeadsSettings
 
 ACTOR: Final = "service:leads"

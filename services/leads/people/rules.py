@@ -1,16 +1,9 @@
-"""The retention rule as it is kept, and whom a read model says it is about."""
+"""The retention rule as it is kept."""
 
-from datetime import datetime
 from typing import Protocol
-from uuid import UUID
-
-from sqlalchemy import or_, select
-from sqlalchemy.ext.asyncio import AsyncEngine
 
 from libs.chassis.buckets import Entry
 from services.leads.people.retention import KEY, Rule
-from services.leads.projection.rows import to_micros
-from services.leads.projection.schema import leads
 
 
 class Settings(Protocol):
@@ -29,23 +22,3 @@ async def read_rule(settings: Settings) -> Rule:
     """
     entry = await settings.get(KEY)
     return Rule() if entry is None else Rule.model_validate_json(entry.value)
-
-
-async def due_in_read_model(
-    engine: AsyncEngine, rule: Rule, now: datetime, *, limit: int
-) -> list[UUID]:
-    """Whose time has come, oldest first, so many at most."""
-    submitted, reached_out = rule.submitted_before(now), rule.reached_out_before(now)
-    either = [
-        column < to_micros(before)
-        for column, before in (
-            (leads.c.submitted_at, submitted),
-            (leads.c.reached_out_at, reached_out),
-        )
-        if before is not None
-    ]
-    if not either:
-        return []
-    statement = select(leads.c.id).where(or_(*either)).order_by(leads.c.position).limit(limit)
-    async with engine.connect() as connection:
-        return [UUID(found) for found in (await connection.execute(statement)).scalars()]

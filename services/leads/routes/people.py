@@ -21,7 +21,7 @@ from services.leads.keys import GATE, PRINCIPAL, READERS, SETTINGS, STORE, now
 from services.leads.models import Strict
 from services.leads.people.erase import Eraser
 from services.leads.people.export import export
-from services.leads.people.find import in_read_model
+from services.leads.people.read_model import in_read_model
 from services.leads.people.records import Reason
 from services.leads.routes.api import POSITION, POSITION_HEADER, api
 from services.leads.routes.recent import RECENT, person_just_proved
